@@ -1,0 +1,1 @@
+"""A laboratory for SMT virtualization on Power."""

@@ -1,0 +1,1 @@
+"""The hypervisor: vm, vcpu, vcore, doorbells, cede, hcalls, host generations."""
