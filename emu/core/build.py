@@ -18,35 +18,65 @@ if TYPE_CHECKING:
     from setuptools import Extension
 
 ROOT = Path(__file__).resolve().parents[2]
-CSRC = ROOT / "csrc"
 
-WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wmissing-prototypes", "-Wno-unused-parameter"]
+WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wmissing-prototypes"]
+
+# The wrapper that cffi writes is not ours to mend.
+UNWARNED = "".join(
+    f'#pragma GCC diagnostic ignored "{warning}"\n'
+    for warning in (*WARNINGS[1:], "-Wunused-function")
+)
+
+
+def c_header() -> str:
+    """The text of isa_gen.h, from the tables of emu/isa."""
+    sys.path.insert(0, str(ROOT / "emu"))
+    try:
+        from isa import emit  # noqa: PLC0415  only here can the package be found
+    finally:
+        del sys.path[0]
+    header: str = emit.c_header()
+    return header
 
 
 class BuildExt(build_ext):
     """Generate isa_gen.h and the cffi wrapper under build/, then compile every csrc/*.c.
 
-    EMU_CFLAGS in the environment adds compiler flags: `make lint` passes -Werror,
-    `make sanitize` passes -fsanitize=... through it.
+    EMU_CFLAGS and EMU_LDFLAGS in the environment add flags: `make lint` passes -Werror,
+    `make sanitize` passes -fsanitize=... through them.
     """
 
-    def build_extension(self, ext: Extension) -> None:
-        """Write the generated sources and hand the complete list to setuptools."""
-        sys.path.insert(0, str(ROOT / "emu"))
-        from isa.emit import c_header  # noqa: PLC0415
+    def finalize_options(self) -> None:
+        """Name every file of csrc/, so that an sdist holds them and a change rebuilds."""
+        super().finalize_options()
+        # Relative to the project, where setuptools runs: an sdist takes no absolute paths.
+        for ext in self.extensions:
+            ext.sources = [f"csrc/{path.name}" for path in sorted(ROOT.glob("csrc/*.c"))]
+            ext.depends = [
+                *(f"csrc/{path.name}" for path in sorted(ROOT.glob("csrc/*.h"))),
+                *(f"emu/isa/{path.name}" for path in sorted(ROOT.glob("emu/isa/*.py"))),
+                "emu/core/build.py",
+            ]
 
+    def build_extension(self, ext: Extension) -> None:
+        """Write the generated sources, then compile as usual."""
         gen = Path(self.build_temp, "gen")
         gen.mkdir(parents=True, exist_ok=True)
         (gen / "isa_gen.h").write_text(c_header())
         ffi = FFI()
-        abi = sorted(CSRC.glob("*.abi.h"))
-        for header in abi:
+        for header in sorted(ROOT.glob("csrc/*.abi.h")):
             ffi.cdef(header.read_text())
         ffi.set_source(ext.name, '#include "emu.h"')
-        ffi.emit_c_code(str(gen / "_emu.c"))
-        ext.sources = [*(str(p) for p in sorted(CSRC.glob("*.c"))), str(gen / "_emu.c")]
-        ext.depends = [*(str(p) for p in sorted(CSRC.glob("*.h"))), str(gen / "isa_gen.h")]
-        ext.include_dirs += [str(CSRC), str(gen)]
-        ext.extra_compile_args += ["-std=gnu11", "-O2", *os.environ.get("EMU_CFLAGS", "").split()]
+        wrapper = gen / "_emu.c"
+        ffi.emit_c_code(str(wrapper))
+        wrapper.write_text(UNWARNED + wrapper.read_text())
+        ext.sources = [*ext.sources, str(wrapper)]
+        ext.include_dirs += ["csrc", str(gen)]
+        ext.extra_compile_args += [
+            "-std=gnu11",
+            "-O2",
+            *WARNINGS,
+            *os.environ.get("EMU_CFLAGS", "").split(),
+        ]
         ext.extra_link_args += os.environ.get("EMU_LDFLAGS", "").split()
         super().build_extension(ext)

@@ -1,0 +1,105 @@
+"""The command `emu`: one module a subcommand, imported when it is used.
+
+Knows how the program ends (exit codes, interrupted runs, closed pipes, internal errors) and
+nothing about what the subcommands do.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+
+from emu import __version__
+from emu.cli.exit_codes import (
+    EXIT_BAD_INPUT,
+    EXIT_CLOSED_PIPE,
+    EXIT_INTERNAL,
+    EXIT_INTERRUPTED,
+    EXIT_OK,
+    EXIT_USAGE,
+)
+from emu.errors import ConfigError, EmuError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# name -> what `emu --help` says of it; the command itself is `command` in emu.cli.NAME
+COMMANDS = {
+    "run": "run a guest and report how it ended",
+    "asm": "assemble a source file into ELF, binary or hex",
+    "dis": "disassemble a file, or words given as hex",
+    "isa": "the manual of an instruction, SPR, interrupt or hcall",
+}
+
+
+class LazyCommands(click.Group):
+    """Subcommands that cost nothing until they are used: `emu --help` imports none."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every subcommand, in the order in which a newcomer meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The subcommand of that name, imported now; None if there is none."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"emu.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the subcommands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="emu", message="%(prog)s %(version)s")
+def emu() -> None:
+    """Assemble, run and explore SMT guests of Power ISA v3.0B under a model of KVM's Book3S HV.
+
+    Exit codes: 0 fine, or the guest reported 0; 1 the guest reported failure, or an expectation
+    failed; 2 usage; 3 bad input; 4 a limit was hit; 5 deadlock; 6 a guest trap that nobody
+    handles; 70 internal error; 130 interrupted.
+    """
+
+
+def exit_code_of(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line; whatever goes wrong becomes a message on stderr and an exit code."""
+    try:
+        # A command returns its exit code; --help and --version return 0 or None.
+        code: int | None = emu.main(arguments, prog_name="emu", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        error.show()
+        return EXIT_USAGE
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("emu: interrupted", err=True)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has seen enough. Python would complain once more while it
+        # flushes on its way out: give it somewhere to write.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_CLOSED_PIPE
+    except EmuError as error:
+        click.echo(f"emu: {error}" if error.args else f"emu: {type(error).__name__}", err=True)
+        return EXIT_USAGE if isinstance(error, ConfigError) else EXIT_BAD_INPUT
+    except Exception as error:  # noqa: BLE001  the last resort: no traceback reaches a user
+        if os.environ.get("EMU_DEBUG"):
+            traceback.print_exc()
+        click.echo(
+            f"emu: internal error: {type(error).__name__}: {error}\n"
+            "this is a defect of emu; EMU_DEBUG=1 in the environment shows where it happened",
+            err=True,
+        )
+        return EXIT_INTERNAL
+    return code or EXIT_OK
+
+
+def main() -> NoReturn:
+    """The entry point of `emu` and `python -m emu`."""
+    sys.exit(exit_code_of())
