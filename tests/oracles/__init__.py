@@ -1,0 +1,1 @@
+"""Programs outside this project that judge it."""
