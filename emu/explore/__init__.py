@@ -1,0 +1,1 @@
+"""Every interleaving: litmus tests, exhaustive search, schedules, refinement, the bug zoo."""

@@ -1,0 +1,140 @@
+"""A judged litmus test as herd prints it, as JSON, and as JUnit."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
+
+from emu.explore.litmus.condition import holds
+from emu.explore.litmus.model import Address, Location, Quantifier, Register
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from emu.explore.litmus.model import Litmus, Value
+    from emu.explore.litmus.verdict import Judgement, Outcome, Result
+
+_MODES = {
+    Quantifier.EXISTS: "Allowed",
+    Quantifier.NOT_EXISTS: "Forbidden",
+    Quantifier.FORALL: "Required",
+}
+
+
+def herd_text(result: Result, judgement: Judgement) -> str:
+    """The report that herd's own tools read: histogram, verdict, witnesses, observation."""
+    test = result.test
+    outcomes = sorted(result.outcomes, key=_order)
+    lines = [
+        f"Test {test.name} {_MODES[test.quantifier]}",
+        f"Histogram ({len(outcomes)} states)",
+    ]
+    for outcome in outcomes:
+        mark = "*" if holds(test.condition, outcome.state) else ":"
+        lines.append(f"{outcome.count:<6}{mark}>{outcome}")
+    lines += [
+        "Ok" if judgement.met else "No",
+        "Witnesses",
+        f"Positive: {judgement.positive}, Negative: {judgement.negative}",
+        f"Condition {test.quantifier} ({test.condition})",
+        (
+            f"Observation {test.name} {judgement.observation} "
+            f"{judgement.positive} {judgement.negative}"
+        ),
+        f"Search {test.name} {search_words(result)}",
+        f"Time {test.name} {result.seconds:.2f}",
+        f"Hash={digest(test)}",
+    ]
+    lines += [f"Failed {test.name}: {failure}" for failure in judgement.failures]
+    return "\n".join(lines) + "\n"
+
+
+def search_words(result: Result) -> str:
+    """How far the search went and what the histogram counts."""
+    counted = "end states" if result.complete or result.states else "executions"
+    extent = result.cut or "exhaustive"
+    return f"{extent}, {result.states} states, {counted} counted, host {result.host}"
+
+
+def digest(test: Litmus) -> str:
+    """A name for the test's text that survives renaming the file."""
+    return hashlib.sha256(test.text.encode()).hexdigest()[:32]
+
+
+def json_object(result: Result, judgement: Judgement) -> dict[str, object]:
+    """One entry of the list `tests` that `emu litmus --json` prints."""
+    test = result.test
+    exists = test.quantifier is Quantifier.EXISTS
+    return {
+        "name": test.name,
+        "file": test.path,
+        "host": result.host,
+        "verdict": str(judgement.observation) if exists else "Ok" if judgement.met else "No",
+        "observation": str(judgement.observation),
+        "ok": not judgement.failures,
+        "condition": f"{test.quantifier} ({test.condition})",
+        "states": [_json_outcome(outcome) for outcome in sorted(result.outcomes, key=_order)],
+        "executions": result.executions,
+        "complete": result.complete,
+        "search": {
+            "extent": result.cut or "exhaustive",
+            "states": result.states,
+            "transitions": result.transitions,
+            "seconds": round(result.seconds, 6),
+        },
+        "failures": list(judgement.failures),
+    }
+
+
+def _order(outcome: Outcome) -> list[tuple[int, int, str]]:
+    """Numbers by value, then addresses by name."""
+    return [
+        (1, 0, v.name) if isinstance(v, Address) else (0, v, "") for v in outcome.state.values()
+    ]
+
+
+def _json_outcome(outcome: Outcome) -> dict[str, object]:
+    """Registers as `0:r1`, cells by bare name, ghosts as they are written in conditions."""
+    registers = {str(o): _json_value(v) for o, v in outcome.state.items() if type(o) is Register}
+    cells = {o.name: _json_value(v) for o, v in outcome.state.items() if isinstance(o, Location)}
+    ghosts = {
+        str(o): _json_value(v)
+        for o, v in outcome.state.items()
+        if not isinstance(o, Register | Location)
+    }
+    return {
+        "r": registers,
+        "mem": cells,
+        "ghost": ghosts,
+        "count": outcome.count,
+        "schedule": outcome.schedule,
+    }
+
+
+def _json_value(value: Value) -> int | str:
+    return value.name if isinstance(value, Address) else value
+
+
+def junit(judged: Iterable[tuple[Result, Judgement]]) -> str:
+    """One test case a file and host; a failure's text is what failed and how to replay it."""
+    suite = ET.Element("testsuite", name="emu litmus")
+    tests = failures = 0
+    for result, judgement in judged:
+        tests += 1
+        case = ET.SubElement(
+            suite,
+            "testcase",
+            classname=f"litmus.{result.host}",
+            name=result.test.name,
+            file=result.test.path,
+            time=f"{result.seconds:.3f}",
+        )
+        if judgement.failures:
+            failures += 1
+            element = ET.SubElement(case, "failure", message=judgement.failures[0])
+            schedules = [f"schedule: {v.schedule}" for v in result.violations if v.schedule]
+            element.text = "\n".join([*judgement.failures, *schedules])
+    suite.set("tests", str(tests))
+    suite.set("failures", str(failures))
+    return ET.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"

@@ -1,0 +1,151 @@
+"""What the outcomes of a test mean: herd's verdict, and whether every expectation is met.
+
+Knows nothing of how the outcomes were found.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from emu.explore.litmus.condition import holds
+from emu.explore.litmus.model import Condition, Quantifier, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from emu.explore.litmus.model import Litmus, Observable, Value
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One combination of the test's observables, and how it came about.
+
+    count: distinct end states (exhaustive search) or executions (sampling) that show it, from 1.
+    schedule: text of one schedule that leads to it.
+    """
+
+    state: Mapping[Observable, Value]
+    count: int
+    schedule: str = ""
+
+    def __str__(self) -> str:
+        return " ".join(f"{o}={v};" for o, v in self.state.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A property that does not hold: which, in what words, and the schedule that shows it."""
+
+    rule: str
+    explanation: str
+    schedule: str = ""
+
+
+@dataclass(slots=True)
+class Result:
+    """Everything a search over one test found on one host.
+
+    cut: what bounded the search, in words; empty when it was exhaustive.
+    """
+
+    test: Litmus
+    host: str
+    outcomes: Sequence[Outcome]
+    violations: list[Violation] = field(default_factory=list)
+    states: int = 0
+    transitions: int = 0
+    executions: int = 0
+    cut: str = ""
+    seconds: float = 0.0
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing was cut off."""
+        return not self.cut
+
+
+class Observation(enum.StrEnum):
+    """herd's word for how many end states meet the condition."""
+
+    ALWAYS = "Always"
+    SOMETIMES = "Sometimes"
+    NEVER = "Never"
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """The verdict on a result.
+
+    met: whether the quantified condition holds, herd's Ok or No.
+    positive, negative: outcomes, counted as often as they were seen, that meet the condition or
+    do not.
+    failures: sentences, one for each expectation that is not met; empty when all is well.
+    """
+
+    met: bool
+    observation: Observation
+    positive: int
+    negative: int
+    failures: tuple[str, ...]
+
+
+def judge(result: Result) -> Judgement:
+    """Compare the outcomes with the test's condition and expectations for the result's host."""
+    test = result.test
+    shown = [o for o in result.outcomes if test.filter is None or holds(test.filter, o.state)]
+    positive = sum(o.count for o in shown if holds(test.condition, o.state))
+    negative = sum(o.count for o in shown) - positive
+    if positive and negative:
+        observation = Observation.SOMETIMES
+    else:
+        observation = Observation.ALWAYS if positive else Observation.NEVER
+    match test.quantifier:
+        case Quantifier.EXISTS:
+            met = positive > 0
+        case Quantifier.NOT_EXISTS:
+            met = positive == 0
+        case Quantifier.FORALL:
+            met = negative == 0
+    failures = [v.explanation for v in result.violations]
+    failures += _unmet(result, met, observation, [o.state for o in shown])
+    return Judgement(met, observation, positive, negative, tuple(failures))
+
+
+def _unmet(
+    result: Result,
+    met: bool,
+    observation: Observation,
+    states: list[Mapping[Observable, Value]],
+) -> list[str]:
+    """The expectations that the outcomes contradict, in words."""
+    test, host = result.test, result.host
+    failures: list[str] = []
+    expected = [e for e in test.expectations if e.host == host]
+    for expectation in expected:
+        agrees = {
+            Verdict.ALLOWED: observation is not Observation.NEVER,
+            Verdict.FORBIDDEN: observation is Observation.NEVER,
+            Verdict.ALWAYS: observation is Observation.ALWAYS,
+        }[expectation.verdict]
+        # What a bounded search has not seen may still be there.
+        unknown = not result.complete and expectation.verdict is Verdict.ALLOWED
+        if not agrees and not unknown:
+            failures.append(
+                f"{test.condition} is {expectation.verdict} on {host}, observed {observation}",
+            )
+    if not expected and test.quantifier is not Quantifier.EXISTS and not met:
+        failures.append(f"{test.quantifier} ({test.condition}) does not hold")
+    failures.extend(
+        f"{requirement.condition} must be reachable on {host}, and is not"
+        for requirement in test.requirements
+        if (host in requirement.hosts or not requirement.hosts)
+        and result.complete
+        and not _reached(requirement.condition, states)
+    )
+    return failures
+
+
+def _reached(condition: Condition, states: list[Mapping[Observable, Value]]) -> bool:
+    return any(holds(condition, state) for state in states)
