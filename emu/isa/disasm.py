@@ -1,0 +1,64 @@
+"""Words to text, as `objdump -d -Mpower9` prints them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .operands import Kind, Operand
+from .table import decode_strict, printed_syntaxes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    SymbolOf = Callable[[int], str | None]
+    """Answers the name of an address, such as `loop+0x8`, or None."""
+
+CR_BITS = ("lt", "gt", "eq", "so")
+
+
+def disassemble(word: int, address: int = 0, symbol_of: SymbolOf | None = None) -> str:
+    """The instruction `word` at `address` as text; `.long 0x...` if it is none.
+
+    A branch target is printed as an address, followed by `<name>` if `symbol_of` knows one.
+    """
+    variant = decode_strict(word)
+    if variant is None:
+        return f".long {word:#x}"
+    for syntax in printed_syntaxes(variant):
+        values = syntax.written(word)
+        if values is not None:
+            break
+    else:
+        raise AssertionError(f"{variant.mnemonic} has no syntax that writes {word:#x}")
+    if not values:
+        return syntax.mnemonic
+    texts: list[str] = []
+    for operand, value in zip(syntax.operands, values, strict=True):
+        text = operand_text(operand, value, address, symbol_of)
+        if texts and texts[-1].endswith("("):
+            texts[-1] += text + ")"
+        else:
+            texts.append(text + "(" if operand.kind is Kind.DISPLACEMENT else text)
+    return f"{syntax.mnemonic:<7} {','.join(texts)}"
+
+
+def operand_text(
+    operand: Operand, value: int, address: int = 0, symbol_of: SymbolOf | None = None
+) -> str:
+    """One operand value as text."""
+    match operand.kind:
+        case Kind.GPR:
+            return "0" if operand.reads_zero and value == 0 else f"r{value}"
+        case Kind.CRF:
+            return f"cr{value}"
+        case Kind.CRBIT:
+            field, bit = divmod(value, 4)
+            return f"4*cr{field}+{CR_BITS[bit]}" if field else CR_BITS[bit]
+        case Kind.BRANCH_RELATIVE | Kind.BRANCH_ABSOLUTE:
+            if operand.kind is Kind.BRANCH_RELATIVE:
+                value += address
+            value &= 0xFFFFFFFFFFFFFFFF
+            name = symbol_of(value) if symbol_of else None
+            return f"{value:x} <{name}>" if name else f"{value:#x}"
+        case _:
+            return str(value)
