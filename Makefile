@@ -52,8 +52,8 @@ sanitize: $(BUILT) ## the tests on a core built with address and undefined-behav
 	EMU_PRELOAD="$$($(CC) -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0 \
 	    $(ROOT)/tests/sanitized $(PYTEST) -p no:cacheprovider
 
-manual: $(BUILT) ## the manual of every instruction, SPR, interrupt and hcall, in build/manual
-	$(PY) -m emu isa --all build/manual
+manual: $(BUILT) ## the manual of every instruction, SPR, interrupt and hcall, in build/manual.md
+	$(PY) -m emu isa --all > build/manual.md
 
 bench: $(BUILT) ## the benchmarks; each prints its own table
 	for program in benchmarks/bench_*.py; do $(PY) $$program || exit 1; done

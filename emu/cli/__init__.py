@@ -20,7 +20,6 @@ from emu.cli.exit_codes import (
     EXIT_CLOSED_PIPE,
     EXIT_INTERNAL,
     EXIT_INTERRUPTED,
-    EXIT_OK,
     EXIT_USAGE,
 )
 from emu.errors import ConfigError, EmuError
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
 
 # name -> what `emu --help` says of it; the command itself is `command` in emu.cli.NAME
 COMMANDS = {
-    "run": "run a guest and report how it ended",
-    "asm": "assemble a source file into ELF, binary or hex",
     "dis": "disassemble a file, or words given as hex",
     "isa": "the manual of an instruction, SPR, interrupt or hcall",
 }
@@ -68,12 +65,25 @@ def emu() -> None:
     """
 
 
+def discard_output() -> None:
+    """Send what is still to be written to nowhere.
+
+    Python flushes standard output on its way out, and would complain of the same error again.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def exit_code_of(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; whatever goes wrong becomes a message on stderr and an exit code."""
     try:
-        # A command returns its exit code; --help and --version return 0 or None.
-        code: int | None = emu.main(arguments, prog_name="emu", standalone_mode=False)
+        given = list(sys.argv[1:] if arguments is None else arguments)
+        # Not emu.main(): it has an exit code of its own for a closed pipe.
+        with emu.make_context("emu", given) as context:
+            code: int = emu.invoke(context)
         sys.stdout.flush()
+        return code
+    except click.exceptions.Exit as end:  # --help, --version
+        return end.exit_code
     except click.ClickException as error:
         error.show()
         return EXIT_USAGE
@@ -81,10 +91,12 @@ def exit_code_of(arguments: Sequence[str] | None = None) -> int:
         click.echo("emu: interrupted", err=True)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # Whoever read our output has seen enough. Python would complain once more while it
-        # flushes on its way out: give it somewhere to write.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()
         return EXIT_CLOSED_PIPE
+    except OSError as error:  # of our output: files to read are opened where they are needed
+        click.echo(f"emu: {error}", err=True)
+        discard_output()
+        return EXIT_INTERNAL
     except EmuError as error:
         click.echo(f"emu: {error}" if error.args else f"emu: {type(error).__name__}", err=True)
         return EXIT_USAGE if isinstance(error, ConfigError) else EXIT_BAD_INPUT
@@ -97,7 +109,6 @@ def exit_code_of(arguments: Sequence[str] | None = None) -> int:
             err=True,
         )
         return EXIT_INTERNAL
-    return code or EXIT_OK
 
 
 def main() -> NoReturn:

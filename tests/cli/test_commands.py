@@ -1,0 +1,106 @@
+"""What every subcommand has in common."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from emu import __version__, cli
+from emu.cli import COMMANDS, exit_code_of
+from emu.errors import ConfigError, ImageError
+
+
+def test_help_lists_every_subcommand(emu):
+    ended = emu("--help")
+    assert ended.code == 0
+    for name, summary in COMMANDS.items():
+        assert name in ended.out
+        assert summary in ended.out
+
+
+def test_help_imports_no_subcommand():
+    script = (
+        "import sys; from emu.cli import exit_code_of; exit_code_of(['--help'])\n"
+        "print(sorted(name for name in sys.modules if name.startswith('emu.') or name == 'lark'))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert ended.stdout.splitlines()[-1] == "['emu.cli', 'emu.cli.exit_codes', 'emu.errors']"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_subcommand_has_help(emu, name):
+    ended = emu(name, "--help")
+    assert ended.code == 0
+    assert ended.out.startswith(f"Usage: emu {name} ")
+
+
+def test_version_is_the_package_version(emu):
+    assert emu("--version").out == f"emu {__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [[], ["frobnicate"], ["--frobnicate"], ["isa", "--nonsense"]])
+def test_what_is_no_command_line_is_a_usage_error(emu, arguments):
+    ended = emu(*arguments)
+    assert ended.code == 2
+    assert ended.out == ""
+    assert "Usage: emu" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "message"),
+    [
+        (ConfigError("smt must be 1, 2, 4 or 8, got 3"), 2, "emu: smt must be 1, 2, 4 or 8, got 3"),
+        (ImageError("not an ELF file"), 3, "emu: not an ELF file"),
+        (KeyboardInterrupt(), 130, "emu: interrupted"),
+        (click.Abort(), 130, "emu: interrupted"),
+        (ZeroDivisionError("of a kind"), 70, "emu: internal error: ZeroDivisionError: of a kind"),
+        (RecursionError("deep"), 70, "emu: internal error: RecursionError: deep"),
+        (MemoryError(), 70, "emu: internal error: MemoryError: "),
+    ],
+)
+def test_whatever_goes_wrong_ends_in_a_message_and_a_code(
+    monkeypatch, capsys, error, code, message
+):
+    def fail(*_arguments, **_options):
+        raise error
+
+    monkeypatch.setattr(cli.emu, "invoke", fail)
+    assert exit_code_of(["isa"]) == code
+    captured = capsys.readouterr()
+    assert captured.err.splitlines()[0] == message
+    assert "Traceback" not in captured.err
+    assert captured.out == ""
+
+
+def test_the_traceback_of_an_internal_error_is_there_for_those_who_ask(monkeypatch, capsys):
+    def fail(*_arguments, **_options):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(cli.emu, "invoke", fail)
+    monkeypatch.setenv("EMU_DEBUG", "1")
+    assert exit_code_of(["isa"]) == 70
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_closed_pipe_ends_the_command_quietly():
+    command = [sys.executable, "-m", "emu", "isa", "--all"]
+    writing = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    writing.stdout.close()
+    assert writing.stderr.read() == b""
+    assert writing.wait(timeout=30) == 141
+
+
+def test_a_full_disk_is_reported_and_is_no_defect():
+    command = [sys.executable, "-m", "emu", "isa"]
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, timeout=60, check=False
+        )
+    assert ended.returncode == 70
+    assert ended.stderr == b"emu: [Errno 28] No space left on device\n"
