@@ -29,13 +29,16 @@ def qemu_system(oracle: Callable[[str], str]) -> str:
     return path
 
 
-def run(path: str, bios: Path, *, threads: int = 1, options: Sequence[str] = ()) -> bytes:
+def run(
+    path: str, bios: Path, *, threads: int = 1, machine: str = "", options: Sequence[str] = ()
+) -> bytes:
     """Console output of a flat image that is loaded at 0 and entered at 0x100.
 
-    One core of `threads` threads. All of them share one host thread, so that their order does not
-    depend on the host's scheduler. Raises subprocess.TimeoutExpired after a minute.
+    One core of `threads` threads; `machine` and `options` add to the command line. All threads
+    share one host thread, so that their order does not depend on the host's scheduler. Raises subprocess.TimeoutExpired after a minute.
     """
-    command = [path, "-nodefaults", "-M", MACHINE, "-cpu", "power9"]
+    command = [path, "-nodefaults", "-M", ",".join(filter(None, [MACHINE, machine]))]
+    command += ["-cpu", "power9"]
     command += ["-accel", "tcg,thread=single", "-display", "none", "-serial", "stdio"]
     command += ["-smp", f"{threads},threads={threads},cores=1", "-bios", str(bios), *options]
     return subprocess.run(

@@ -1,0 +1,57 @@
+"""The C guests print what their headers say, on QEMU's pseries machine, in both byte orders."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from oracles import qemu
+
+GUESTS = Path(__file__).parents[2] / "guests"
+
+
+def header(name: str, field: str) -> list[str]:
+    """The values of ` * field: value` in the comment that opens guests/NAME.c."""
+    comment = (GUESTS / f"{name}.c").read_text().split("*/")[0]
+    return re.findall(rf"^ \* {field}:\s*(.*)$", comment, re.MULTILINE)
+
+
+def cases() -> list[tuple[str, str, int]]:
+    found = []
+    for path in sorted(GUESTS.glob("*.c")):
+        modes = " ".join(header(path.stem, "smt"))
+        assert modes, f"{path.name} must name its SMT modes: ` * smt: N...`"
+        found += [(path.stem, order, int(smt)) for order in ("be", "le") for smt in modes.split()]
+    return found
+
+
+def pattern(name: str) -> re.Pattern[str]:
+    """What the header promises: the lines in this order; {n} is any word, more may come between."""
+    lines = [re.sub(r"\\{\w+\\}", r"\\w+", re.escape(line)) for line in header(name, "prints")]
+    return re.compile("\n(?:.*\n)*?".join(lines))
+
+
+@pytest.fixture(scope="session")
+def built(oracle, tmp_path_factory) -> Path:
+    """The directory of NAME.be and NAME.le, and of boot.bin for QEMU."""
+    oracle("powerpc64-linux-gnu-gcc")
+    oracle("powerpc64le-linux-gnu-gcc")
+    out = tmp_path_factory.mktemp("c_guests")
+    subprocess.run(["make", "-s", "-C", str(GUESTS), f"OUT={out}"], check=True)
+    return out
+
+
+@pytest.mark.parametrize(("name", "order", "smt"), cases())
+def test_c_guest_prints_its_header_on_qemu(name, order, smt, oracle, built):
+    console = qemu.run(
+        qemu.qemu_system(oracle),
+        built / "boot.bin",
+        threads=smt,
+        machine="kernel-addr=0",
+        options=["-kernel", str(built / f"{name}.{order}")],
+    )
+    text = console.decode().replace("\r", "")
+    assert pattern(name).search(text), text
+    assert text.endswith("EXIT: STATUS=1\n"), text
