@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 
 class EmuError(Exception):
     """Base of everything a user's input can cause; its text is the whole message."""
@@ -11,8 +16,23 @@ class ConfigError(EmuError):
     """A machine that cannot be built: an option out of range, or two that contradict."""
 
 
+class Rendered(Protocol):
+    """A diagnostic as this layer sees it."""
+
+    def render(self) -> str:
+        """Text of several lines."""
+
+
 class AssemblyError(EmuError):
-    """A source text that cannot be assembled; carries all its diagnostics (`emu.asm`)."""
+    """A source text that cannot be assembled.
+
+    diagnostics: everything wrong with it (`emu.asm.Diagnostic`), warnings included, in source
+    order; their texts are the message.
+    """
+
+    def __init__(self, diagnostics: Sequence[Rendered]) -> None:
+        self.diagnostics = tuple(diagnostics)
+        super().__init__("\n\n".join(diagnostic.render() for diagnostic in diagnostics))
 
 
 class ImageError(EmuError):

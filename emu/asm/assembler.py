@@ -1,0 +1,575 @@
+"""The first pass: reads every statement, lays bytes down, notes what must be filled in later."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from . import directives
+from .diagnostics import suggestion
+from .encode import BRANCHES, REGISTERS, EncodeError, encode, fit, pattern_of, slots_for
+from .macros import (
+    CLOSERS,
+    OPENERS,
+    Block,
+    Macro,
+    MacroError,
+    bind_arguments,
+    parse_definition,
+    split_arguments,
+    substitute,
+)
+from .modifiers import BRANCH_MODIFIERS, HALVES, MODIFIERS
+from .parse import extent
+from .scan import Statement, split_line, split_statement
+from .sections import SHT_NOBITS
+from .source import Line, Via, physical_lines
+from .state import InsnFixup, Mistake, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from emu.isa.operands import Operand as Slot
+
+    from .encode import Slots
+    from .expressions import Code
+    from .parse import Operand, Postfix
+
+MAX_DEPTH = 100  # macros in macros, includes in includes
+MAX_EXPANSION = 1_000_000  # statements that macros and repetitions may produce
+MAX_CONDITIONALS = 1000
+MAX_ERRORS = 200
+
+
+class TooManyErrorsError(Exception):
+    """Enough has been said."""
+
+
+class Frame:
+    """Lines being read: a file, an expansion, or the rest of a line."""
+
+    __slots__ = ("conditionals", "lines", "macro")
+
+    def __init__(
+        self, lines: Iterator[tuple[Line, Sequence[Statement]]], conditionals: int, *, macro: bool
+    ) -> None:
+        self.lines = lines
+        self.conditionals = conditionals  # how many were open where it begins
+        self.macro = macro
+
+
+class Conditional:
+    """An open `.if`. taken: some branch was; active: this one is."""
+
+    __slots__ = ("active", "column", "has_else", "line", "outer", "taken")
+
+    def __init__(self, line: Line, column: int, *, outer: bool, active: bool) -> None:
+        self.line = line
+        self.column = column
+        self.outer = outer
+        self.active = outer and active
+        self.taken = active
+        self.has_else = False
+
+
+class Assembler(State):
+    """Reads source text; the result is its sections, symbols and fixups."""
+
+    def __init__(
+        self,
+        *,
+        big: bool = True,
+        relocatable: bool = False,
+        text_base: int,
+        include_dirs: Sequence[Path] = (),
+    ) -> None:
+        super().__init__(big=big, relocatable=relocatable, text_base=text_base)
+        self.include_dirs = tuple(include_dirs)
+        self.included: list[str] = []
+        self.macros: dict[str, Macro] = {}
+        self.macro_count = 0
+        self.frames: list[Frame] = []
+        self.conditionals: list[Conditional] = []
+        self.block: Block | None = None
+        self.ended = False
+        self.stopped = False  # so much is wrong that the second pass has nothing to add
+        self._serial = 0
+        self._expanded = 0
+        self._memo: dict[str, list[Statement]] = {}
+
+    # -- reading
+
+    def read(self, text: str, filename: str) -> None:
+        """Read a whole program. Everything wrong with it is in `diagnostics` then."""
+        try:
+            self.push_file(text, filename, None)
+            self._run()
+            self._check_open()
+        except TooManyErrorsError:
+            self.stopped = True
+
+    def push_file(self, text: str, filename: str, via: Via | None) -> None:
+        """Read the lines of `text` next."""
+        lines = physical_lines(text)
+        self.frames.append(Frame(self._file_lines(lines, filename, via), len(self.conditionals), macro=False))
+
+    def _file_lines(
+        self, lines: list[str], filename: str, via: Via | None
+    ) -> Iterator[tuple[Line, Sequence[Statement]]]:
+        memo = self._memo
+        in_comment = False
+        opened: Line | None = None
+        skew = 0  # of a `# LINE "FILE"` that a preprocessor left
+        for number, text in enumerate(lines, 1):
+            line = Line(filename, number + skew, text, self._serial, via)
+            self._serial += 1
+            statements = None if in_comment else memo.get(text)
+            if statements is None:
+                if text.startswith("#") and not in_comment:
+                    marker = directives.line_marker(text)
+                    if marker is not None:
+                        skew, filename = marker[0] - number - 1, marker[1] or filename
+                        continue
+                began = in_comment
+                pieces, in_comment = split_line(text, in_comment=in_comment)
+                if in_comment and not began:
+                    opened = line
+                statements = [split_statement(text, column, piece) for column, piece in pieces]
+                if not (in_comment or began):
+                    memo[text] = statements
+            yield line, statements
+        if in_comment and opened is not None:
+            column = opened.text.rfind("/*")
+            self.report(opened, column, 2, "a comment must be closed by `*/`", "opened here")
+
+    def _expansion(
+        self, lines: Sequence[tuple[Line, str]], via: Via
+    ) -> Iterator[tuple[Line, Sequence[Statement]]]:
+        memo = self._memo
+        for origin, text in lines:
+            self._expanded += 1
+            if self._expanded > MAX_EXPANSION:
+                self._stop_expansion(via.line)
+            line = Line(origin.file, origin.number, text, self._serial, via)
+            self._serial += 1
+            statements = memo.get(text)
+            if statements is None:
+                pieces, _ = split_line(text, in_comment=False)
+                statements = [split_statement(text, column, piece) for column, piece in pieces]
+                memo[text] = statements
+            yield line, statements
+
+    def _stop_expansion(self, line: Line) -> None:
+        line = line.outermost()
+        self.report(
+            line, 0, len(line.text),
+            f"macros and repetitions may produce at most {MAX_EXPANSION} statements", "this is more",
+        )  # fmt: skip
+        raise TooManyErrorsError
+
+    def _run(self) -> None:
+        frames = self.frames
+        while frames and not self.ended:
+            frame = frames[-1]
+            entry = next(frame.lines, None)
+            if entry is None:
+                frames.pop()
+                continue
+            self.line, statements = entry
+            for index, statement in enumerate(statements):
+                depth = len(frames)
+                self._statement(statement)
+                if (len(frames) != depth or frames[-1] is not frame) and index + 1 < len(statements):
+                    self._after_expansion(depth, statements[index + 1 :], frame)
+                    break
+
+    def _after_expansion(self, depth: int, rest: Sequence[Statement], frame: Frame) -> None:
+        """What follows a macro call on its line is read after the expansion."""
+        if len(self.frames) > depth:
+            remaining = Frame(iter([(self.line, rest)]), len(self.conditionals), macro=frame.macro)
+            self.frames.insert(depth, remaining)
+
+    def _statement(self, statement: Statement) -> None:
+        if self.block is not None:
+            self._collect(statement)
+            return
+        head = statement.head
+        try:
+            if self.conditionals and not self.conditionals[-1].active:
+                if head in directives.CONDITIONALS:
+                    directives.CONDITIONALS[head](self, statement)
+                return
+            for name, column in statement.labels:
+                self.label(name, column)
+            if not head:
+                return
+            code = statement.code
+            if code is not None:
+                fragment = self.section.pieces[-1].fragments[-1]
+                if not (len(fragment.data) - fragment.phase) & 3 and self.section.align >= 4:
+                    self.emit(code)
+                    return
+            if head in self.macros:
+                self._call(self.macros[head], statement)
+            elif head[0] == "." or head == "=":
+                self._directive(statement)
+            else:
+                self._instruction(statement)
+        except Mistake as mistake:
+            column, width = mistake.column, mistake.width
+            if column < 0:
+                column, width = statement.head_column, len(statement.head)
+            self.report(self.line, column, width, mistake.message, mistake.label, mistake.help)
+            if len(self.diagnostics) >= MAX_ERRORS:
+                raise TooManyErrorsError from None
+
+    def _directive(self, statement: Statement) -> None:
+        head = statement.head
+        handler = directives.handler(head)
+        if handler is not None:
+            handler(self, statement)
+        elif head in OPENERS:
+            self.block = Block(
+                head, statement.args, statement.args_column, self.line, statement.head_column
+            )
+        elif head in CLOSERS:
+            opener = ".macro" if CLOSERS[head] == ".endm" else ".rept, .irp or .irpc"
+            raise self.whole(f"{head} closes a {opener}", "none is open")
+        else:
+            known = [*directives.DIRECTIVES, *OPENERS, *CLOSERS]
+            raise self.whole("no such directive", f"`{head[:40]}` is unknown", suggestion(head, known))
+
+    def _check_open(self) -> None:
+        if self.block is not None:
+            block = self.block
+            closer = OPENERS[block.opener]
+            self.report(
+                block.line, block.head_column, len(block.opener),
+                f"{block.opener} must be closed by {closer}", "opened here",
+            )  # fmt: skip
+        for conditional in self.conditionals:
+            self.report(
+                conditional.line, conditional.column, 3, ".if must be closed by .endif", "opened here"
+            )
+
+    # -- conditions
+
+    def open_conditional(self, statement: Statement, *, outer: bool, active: bool) -> None:
+        """`.if`: what follows is read if `active`, and if what stands around it is (`outer`)."""
+        if len(self.conditionals) >= MAX_CONDITIONALS:
+            raise self.whole(f"conditions may nest {MAX_CONDITIONALS} deep", "this is deeper")
+        self.conditionals.append(
+            Conditional(self.line, statement.head_column, outer=outer, active=active)
+        )
+
+    def innermost(self, statement: Statement, *, closing: bool = False) -> Conditional:
+        """The open `.if` that an `.else` or `.endif` belongs to. Raises Mistake."""
+        if not self.conditionals:
+            raise self.whole(f"{statement.head} belongs to an .if", "none is open")
+        conditional = self.conditionals[-1]
+        if conditional.has_else and not closing:
+            raise self.whole(f"{statement.head} must not follow .else", "an .else stands above")
+        return conditional
+
+    def bind_or_register(self, statement: Statement, code: Postfix) -> int | Code:
+        """As bind(); the bare name of a register is its number: `.set counter, r5`."""
+        assert statement.tokens is not None
+        if len(code) == 1 and isinstance(code[0], int):
+            text = statement.tokens.texts[code[0]]
+            name = text.lower().lstrip("%")
+            if name in REGISTERS and text not in self.symbols:
+                return REGISTERS[name]
+        return self.bind(statement, code)
+
+    # -- blocks
+
+    def _collect(self, statement: Statement) -> None:
+        block = self.block
+        assert block is not None
+        head = statement.head
+        if head in OPENERS:
+            block.depth += 1
+        elif head in CLOSERS:
+            if block.depth == 0:
+                self.block = None
+                self._close(block)
+                return
+            block.depth -= 1
+        first = statement.labels[0][1] if statement.labels else statement.head_column
+        stop = statement.args_column + len(statement.args)
+        text = statement.line
+        # One statement a line keeps its indentation, so that messages show it as it was written.
+        indent = text[:first] if not text[:first].strip() else ""
+        block.body.append((self.line, indent + text[first:stop]))
+
+    def _close(self, block: Block) -> None:
+        try:
+            if block.opener == ".macro":
+                self._define(block)
+            else:
+                self._repeat(block)
+        except MacroError as error:
+            self.report(
+                block.line, block.args_column + error.column, error.width, error.message, error.label
+            )
+        except Mistake as mistake:
+            column, width = mistake.column, mistake.width
+            if column < 0:
+                column, width = block.head_column, len(block.opener)
+            self.report(block.line, column, width, mistake.message, mistake.label, mistake.help)
+
+    def _define(self, block: Block) -> None:
+        name, parameters = parse_definition(block.args)
+        key = name.lower()
+        if key in self.macros:
+            first = self.macros[key].line
+            raise MacroError(
+                f"macro {name} may be defined once", 0, len(block.args.rstrip()) or 1,
+                f"first defined at {first.file}:{first.number}",
+            )  # fmt: skip
+        self.macros[key] = Macro(name, parameters, tuple(block.body), block.line)
+        for statements in self._memo.values():  # a macro may take an instruction's name
+            for statement in statements:
+                if statement.head == key:
+                    statement.code = None
+
+    def _repeat(self, block: Block) -> None:
+        via = Via(f"in the repetition by {block.opener}", block.line)
+        statement = split_statement(block.line.text, 0, block.opener + " " + block.args)
+        statement.args, statement.args_column = block.args, block.args_column
+        if block.opener in (".rept", ".rep"):
+            operands = self.operands(statement)
+            if len(operands) != 1:
+                raise self.whole(f"{block.opener} takes a count")
+            count = self.number(statement, operands[0], "the count")
+            if count < 0:
+                raise self.at(statement, operands[0], "the count must not be negative", f"{count}")
+            self._check_expansion(block, count)
+            lines = [
+                (line, substitute(text, {}, index))
+                for index in range(count)
+                for line, text in block.body
+            ]
+        else:
+            name, _, rest = block.args.strip().partition(",")
+            name, space, more = name.strip().partition(" ")
+            if not name:
+                raise self.whole(f"{block.opener} takes a name and values")
+            text = more + ("," if space and rest else "") + rest if space else rest
+            values = list(text.strip().strip('"')) if block.opener == ".irpc" else split_arguments(text)
+            self._check_expansion(block, len(values))
+            lines = [
+                (line, substitute(text, {name: value}, index))
+                for index, value in enumerate(values or [""])
+                for line, text in block.body
+            ]
+        self._push_expansion(lines, via)
+
+    def _check_expansion(self, block: Block, count: int) -> None:
+        if count * len(block.body) > MAX_EXPANSION - self._expanded:
+            raise self.whole(
+                f"macros and repetitions may produce at most {MAX_EXPANSION} statements",
+                f"{count} times {len(block.body)}",
+            )
+
+    def _call(self, macro: Macro, statement: Statement) -> None:
+        try:
+            values = bind_arguments(macro, statement.args)
+        except MacroError as error:
+            raise Mistake(
+                error.message, statement.args_column + error.column, error.width, error.label
+            ) from None
+        count = self.macro_count
+        self.macro_count += 1
+        lines = [(line, substitute(text, values, count)) for line, text in macro.body]
+        self._push_expansion(lines, Via(f"in the expansion of macro {macro.name}", self.line))
+
+    def _push_expansion(self, lines: Sequence[tuple[Line, str]], via: Via) -> None:
+        self.check_depth()
+        frame = Frame(self._expansion(lines, via), len(self.conditionals), macro=True)
+        self.frames.append(frame)
+
+    def check_depth(self) -> None:
+        """Raise Mistake if one more macro or include would be too deep."""
+        if len(self.frames) >= MAX_DEPTH:
+            raise self.whole(f"macros and includes may nest {MAX_DEPTH} deep", "this is deeper")
+
+    def leave_macro(self) -> None:
+        """`.exitm`: drop what remains of the innermost expansion."""
+        while self.frames and self.frames[-1].macro:
+            frame = self.frames.pop()
+            del self.conditionals[frame.conditionals :]
+            if frame.lines.__class__.__name__ == "generator":
+                return
+
+    # -- instructions
+
+    def _instruction(self, statement: Statement) -> None:
+        operands = self.operands(statement)
+        try:
+            slots = slots_for(statement.head, pattern_of(operands))
+        except EncodeError as error:
+            raise self._unfit(statement, operands, error) from None
+        values: list[int | Code] = []
+        modifiers: list[str] = []
+        pure = constant = True
+        for index, (operand, code, is_base) in enumerate(flatten(operands)):
+            value, simple = self._operand(statement, operand, code, slots, index)
+            modifier = ""
+            if operand.modifier >= 0 and not is_base:
+                modifier = self._modifier(statement, operand, slots.slots[index])
+                if isinstance(value, int):
+                    value, modifier = self._modify(statement, operand, value, modifier, slots, index)
+            constant = constant and isinstance(value, int)
+            pure = pure and simple
+            values.append(value)
+            modifiers.append(modifier)
+        section = self.section
+        if section.type == SHT_NOBITS:
+            raise self.whole(f"section {section.name} has no contents, no code may stand here")
+        fragment = section.fragment
+        if (len(fragment.data) - fragment.phase) & 3:
+            misplaced = self.whole(
+                "an instruction must stand at a multiple of 4", "it does not", "align with .align 2"
+            )
+            self.emit(bytes(-(len(fragment.data) - fragment.phase) & 3))  # say it once
+            raise misplaced
+        section.align = max(section.align, 4)
+        if constant:
+            try:
+                word = encode(statement.head, slots, values)  # type: ignore[arg-type]
+            except EncodeError as error:
+                raise encode_mistake(self, statement, error) from None
+            data = word.to_bytes(4, self.order)
+            if pure:
+                statement.code = data
+        else:
+            fixup = InsnFixup(
+                self.here(), statement.head, slots, values, modifiers, self.line, statement
+            )
+            self.insn_fixups.append(fixup)
+            data = b"\0\0\0\0"
+        self.emit(data)
+
+    def _operand(
+        self, statement: Statement, operand: Operand, code: Postfix, slots: Slots, index: int
+    ) -> tuple[int | Code, bool]:
+        """An operand's value, and whether it is the same wherever the statement stands."""
+        tokens = statement.tokens
+        assert tokens is not None  # operands() has scanned
+        names = slots.names[index]
+        slot = slots.slots[index]
+        if len(code) == 1 and isinstance(code[0], int):
+            text, kind = tokens.texts[code[0]], tokens.shape[code[0]]
+            if kind == "n":
+                return self.bind(statement, code), True
+            name = text.lower().lstrip("%")
+            if names is not None and name in names:
+                return names[name], True
+            if kind == "r" or (names is not None and text not in self.symbols):
+                raise self._no_register(statement, operand, slot, text, names)
+        if names is None:
+            pure = "s" not in tokens.shape[operand.first : operand.stop]
+            return self.bind(statement, code), pure
+        value = self.known(self._bind_registers(statement, code, names))
+        if value is None:
+            raise self.at(statement, operand, f"{slot.name} must be a {slot.kind.value}")
+        return value, False
+
+    def _bind_registers(
+        self, statement: Statement, code: Postfix, names: Mapping[str, int]
+    ) -> int | Code:
+        """As bind(), where register names are numbers: `4*cr1+eq`."""
+        tokens = statement.tokens
+        assert tokens is not None
+        bound: list[object] = []
+        for item in code:
+            text = tokens.texts[item] if isinstance(item, int) else ""
+            if text.lower().lstrip("%") in names and not isinstance(item, str):
+                bound.append(names[text.lower().lstrip("%")])
+            elif isinstance(item, int):
+                leaf = self.bind(statement, (item,))
+                bound += leaf if isinstance(leaf, tuple) else (leaf,)
+            else:
+                bound.append(item)
+        return tuple(bound)  # type: ignore[return-value]
+
+    def _no_register(
+        self,
+        statement: Statement,
+        operand: Operand,
+        slot: Slot,
+        text: str,
+        names: Mapping[str, int] | None,
+    ) -> Mistake:
+        known = suggestion(text.lower().lstrip("%"), names) if names else ""
+        if names is None:
+            return self.at(
+                statement, operand, f"{slot.name} must be a {slot.kind.value}",
+                f"{text} is a register",
+            )  # fmt: skip
+        if text.lower().lstrip("%") in REGISTERS:
+            label = f"{text} is another kind of register"
+        else:
+            label = f"`{text[:40]}` is not one"
+        return self.at(
+            statement, operand, f"{slot.name} must be a {slot.kind.value}", label, known
+        )
+
+    def _modifier(self, statement: Statement, operand: Operand, slot: Slot) -> str:
+        assert statement.tokens is not None
+        text = statement.tokens.texts[operand.modifier].lower()
+        column, width = self.span(statement, operand.modifier, operand.modifier + 1)
+        if text[1:] not in MODIFIERS:
+            raise Mistake(
+                "no such modifier", column, width, f"`{text[:40]}` is unknown",
+                suggestion(text, [f"@{name}" for name in MODIFIERS]),
+            )  # fmt: skip
+        if (slot.kind in BRANCHES) != (text[1:] in BRANCH_MODIFIERS):
+            raise Mistake(f"{slot.name} takes no such modifier", column, width, text)
+        return text[1:]
+
+    def _modify(
+        self, statement: Statement, operand: Operand, value: int, modifier: str, slots: Slots,
+        index: int,
+    ) -> tuple[int | Code, str]:  # fmt: skip
+        """The value of a number with a modifier."""
+        if modifier in BRANCH_MODIFIERS:
+            return value, ""
+        if modifier not in HALVES:
+            column, width = self.span(statement, operand.modifier, operand.modifier + 1)
+            raise Mistake(f"@{modifier} takes a symbol", column, width, "a number is none")
+        return fit(slots.slots[index], HALVES[modifier](value)), ""
+
+    def _unfit(
+        self, statement: Statement, operands: Sequence[Operand], error: EncodeError
+    ) -> Mistake:
+        """An unknown mnemonic, or one with a wrong operand list."""
+        if error.help or not operands or error.message == "no such instruction":
+            known = error.help
+            if not known and error.message == "no such instruction":
+                known = suggestion(statement.head, self.macros)
+            return self.whole(error.message, error.label, known)
+        column, width = self.span(statement, operands[0].first, operands[-1].stop)
+        return Mistake(error.message, column, width, error.label)
+
+
+def flatten(operands: Sequence[Operand]) -> Iterator[tuple[Operand, Postfix, bool]]:
+    """Each value and each base register: the operand, its postfix code, whether it is a base."""
+    for operand in operands:
+        yield operand, operand.value, False
+        if operand.base is not None:
+            yield operand, operand.base, True
+
+
+def encode_mistake(state: State, statement: Statement, error: EncodeError) -> Mistake:
+    """What the encoder found, at the operand that it means."""
+    if error.index is None:
+        return state.whole(error.message, error.label, error.help)
+    operands = state.operands(statement)
+    operand, code, is_base = list(flatten(operands))[error.index]
+    first, stop = extent(code)
+    if not is_base and operand.base is None:
+        first, stop = operand.first, operand.stop
+    column, width = state.span(statement, first, stop)
+    return Mistake(error.message, column, width, error.label, error.help)

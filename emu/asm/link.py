@@ -1,0 +1,166 @@
+"""The second pass: fills in what the first one left open, and makes the Program."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from emu.isa.operands import Kind
+
+from .assembler import encode_mistake
+from .diagnostics import suggestion
+from .encode import BRANCHES, REGISTERS, EncodeError, encode, fit
+from .expressions import ExpressionError
+from .modifiers import GOT, HALVES, TOC
+from .sections import SHF_EXECINSTR, SHF_WRITE, SHT_NOBITS, Place
+from .state import DataFixup, InsnFixup, Mistake
+from .symbols import FUNC, GLOBAL, LOCAL, OBJECT, WEAK, Symbol
+
+if TYPE_CHECKING:
+    from .expressions import Code
+    from .layout import Layout
+    from .source import Line
+    from .state import State
+
+# Bytes from a function's global to its local entry, by the three bits of st_other.
+LOCAL_ENTRY = (0, 0, 4, 8, 16, 32, 64, 0)
+
+
+class Linker:
+    """Resolves fixups at final addresses."""
+
+    def __init__(self, state: State, layout: Layout) -> None:
+        self._state = state
+        self._layout = layout
+        self._descriptors: dict[tuple[int, int], DataFixup] = {}
+        self._undefined: set[tuple[int, str]] = set()
+
+    def run(self) -> None:
+        """Fill everything in; what cannot be is reported to the state."""
+        for data_fixup in self._state.data_fixups:
+            place = data_fixup.place
+            if place.fragment.piece.section.name == ".opd":
+                self._descriptors[id(place.fragment), place.offset] = data_fixup
+        for data_fixup in self._state.data_fixups:
+            self._data(data_fixup)
+        for insn_fixup in self._state.insn_fixups:
+            self._insn(insn_fixup)
+
+    def value(self, code: int | Code, line: Line, column: int, width: int) -> int | None:
+        """The address or number that an expression is; None if that was reported to fail."""
+        try:
+            value = self._layout.evaluate(code)
+        except ExpressionError as error:
+            if isinstance(code, tuple):
+                for leaf in code:
+                    if isinstance(leaf, Symbol) and self._is_undefined(leaf):
+                        self._report_undefined(leaf, line, column, width)
+                        return None
+            self._state.report(line, column, width, error.message, error.label)
+            return None
+        if value.base is None:
+            return value.number
+        assert isinstance(value.base, Symbol)  # all else has an address now
+        if value.base.binding == WEAK:
+            return value.number
+        self._report_undefined(value.base, line, column, width)
+        return None
+
+    def _is_undefined(self, symbol: Symbol) -> bool:
+        return symbol.value is None and symbol.name != ".TOC."
+
+    def _report_undefined(self, symbol: Symbol, line: Line, column: int, width: int) -> None:
+        name = symbol.name
+        known = [n for n, s in self._state.symbols.items() if s.value is not None]
+        text = line.text[column : column + width]
+        if name in text:
+            column, width = column + text.index(name), len(name)
+        label = f"nothing defines {name}"
+        if name[0].isdigit():
+            label = f"no label {name[:-1]}: below"
+        elif name in REGISTERS:
+            label = f"{name} is a register, a value must stand here"
+        self._state.report(line, column, width, "every symbol must be defined", label,
+                           suggestion(name, known))  # fmt: skip
+
+    # -- data
+
+    def _data(self, fixup: DataFixup) -> None:
+        value = self.value(fixup.code, fixup.line, fixup.column, fixup.width)
+        if value is None:
+            return
+        if fixup.modifier in HALVES:
+            value = HALVES[fixup.modifier](value)
+        elif fixup.modifier == "tocbase":
+            value = self._layout.toc or 0
+        elif fixup.modifier in TOC:
+            value -= self._layout.toc or 0
+            half = TOC[fixup.modifier]
+            value = HALVES[half](value) if half else value
+        bits = 8 * fixup.size
+        if not -(1 << (bits - 1)) <= value < 1 << bits:
+            self._state.report(
+                fixup.line, fixup.column, fixup.width, f"{bits} bits must hold the value",
+                f"{value:#x} has more",
+            )  # fmt: skip
+        self._patch(fixup.place, (value & ((1 << bits) - 1)).to_bytes(fixup.size, self._state.order))
+
+    def _patch(self, place: Place, data: bytes) -> None:
+        place.fragment.data[place.offset : place.offset + len(data)] = data
+
+    # -- instructions
+
+    def _insn(self, fixup: InsnFixup) -> None:
+        state = self._state
+        values: list[int] = []
+        address = self._layout.locate(fixup.place).number
+        for index, (code, modifier) in enumerate(zip(fixup.values, fixup.modifiers, strict=True)):
+            slot = fixup.slots.slots[index]
+            if isinstance(code, int):
+                values.append(code)
+                continue
+            column, width = self._span(fixup, index)
+            value = self.value(code, fixup.line, column, width)
+            if value is None:
+                return
+            if slot.kind in BRANCHES:
+                value = self._entry(code, value)
+                if slot.kind is Kind.BRANCH_RELATIVE:
+                    value -= address
+            elif modifier in HALVES:
+                value = fit(slot, HALVES[modifier](value))
+            elif modifier in TOC:
+                value -= self._layout.toc or 0
+                half = TOC[modifier]
+                value = fit(slot, HALVES[half](value)) if half else value
+            values.append(value)
+        try:
+            word = encode(fixup.mnemonic, fixup.slots, values)
+        except EncodeError as error:
+            mistake = encode_mistake(state, fixup.statement, error)
+            column, width = mistake.column, mistake.width
+            if column < 0:
+                column, width = fixup.statement.head_column, len(fixup.mnemonic)
+            state.report(fixup.line, column, width, mistake.message, mistake.label, mistake.help)
+            return
+        self._patch(fixup.place, word.to_bytes(4, state.order))
+
+    def _span(self, fixup: InsnFixup, index: int) -> tuple[int, int]:
+        mistake = encode_mistake(self._state, fixup.statement, EncodeError("", index))
+        return mistake.column, mistake.width
+
+    def _entry(self, code: Code, value: int) -> int:
+        """Where a branch to `code` goes: a function's local entry, or a descriptor's code."""
+        target = code[0]
+        if not isinstance(target, Symbol):
+            return value
+        if target.other >> 5 and len(code) == 1:
+            return value + LOCAL_ENTRY[target.other >> 5]
+        if isinstance(target.value, Place) and len(code) == 1:
+            place = target.value
+            descriptor = self._descriptors.get((id(place.fragment), place.offset))
+            if descriptor is not None:
+                try:
+                    return self._layout.evaluate(descriptor.code).number
+                except ExpressionError:
+                    return value
+        return value
