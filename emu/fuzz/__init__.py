@@ -1,0 +1,1 @@
+"""Fuzzing: strategies, properties, campaigns, and the naive reference that they compare with."""
