@@ -14,6 +14,22 @@
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define INLINE static inline __attribute__((always_inline))
 
+/* Bits first..last of a doubleword in the book's numbering. */
+#define EMU_BITS(first, last) ((~0ull >> (63 - (last) + (first))) << (63 - (last)))
+
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define EMU_FROM_BIG32(x) __builtin_bswap32(x)
+#define EMU_FROM_LITTLE32(x) (x)
+#define EMU_HOST_LITTLE 1
+#else
+#define EMU_FROM_BIG32(x) (x)
+#define EMU_FROM_LITTLE32(x) __builtin_bswap32(x)
+#define EMU_HOST_LITTLE 0
+#endif
+
+#define EMU_ZERO 32u               /* number of the register that is 0 (emu_vcpu.zero) */
+#define EMU_SPR_PRIVILEGED 0x10u   /* spr0: the bit of an SPR number that says privileged */
+
 #define EMU_PAGE 4096u
 #define EMU_PAGE_SHIFT 12
 #define EMU_PAGE_OPS (EMU_PAGE / 4)
@@ -21,6 +37,9 @@
 #define EMU_MAX_COUNT 4096u        /* of vcpus, threads, VMs */
 #define EMU_MAX_MEMORY (1ull << 32)
 #define EMU_MAX_CODE_PAGES 4096u   /* decoded pages of a VM before all are dropped */
+
+#define EMU_VECTORS 128u           /* 0x20 apart, up to 0xfe0 */
+#define EMU_COUNTS (EMU_NDID + EMU_VECTORS)
 
 /* One flags byte a page. A store goes the fast way only if the byte is exactly EMU_DIRTY. */
 enum {
@@ -45,6 +64,22 @@ typedef struct emu_op {
     uint16_t id;                   /* emu_variant, or an internal operation */
     uint8_t a, b, c, d;            /* register numbers and small operands */
 } emu_op;
+
+/* Ways to execute that the table does not know. The first few are words that are no instruction,
+ * or no words at all; the others do what some forms of a variant do, but quicker: a record keeps
+ * its variant in `id`, and `code` is the label of the quicker way. */
+#define EMU_INTERNALS(X) \
+    X(undecoded) X(page_end) X(illegal) X(fp) X(vector) X(vsx) X(breakpoint) \
+    X(b_near) X(bl_near) X(bc_near) X(bc_true_near) X(bc_false_near) X(bdnz_near) X(bdz_near) \
+    X(blr) X(bctr) X(mflr) X(mtlr) X(mfctr) X(mtctr)
+
+enum {
+    EMU_FIRST_INTERNAL = EMU_NVARIANTS - 1,
+#define ID(name) EMU_I_##name,
+    EMU_INTERNALS(ID)
+#undef ID
+    EMU_NIDS
+};
 
 typedef struct emu_page {          /* an immutable copy of a page, shared by snapshots */
     uint32_t uses;
@@ -78,14 +113,15 @@ typedef struct {
     uint64_t page_ea;              /* ... and its effective address */
     uint8_t *bytes;
     uint8_t *flags;
-    uint64_t limit;                /* an aligned access of up to 8 bytes at or below it is inside */
+    uint64_t size;
+    uint64_t limit;                /* an access of up to 8 bytes at or below it is inside */
     uint64_t ea_mask;              /* effective to real address */
     uint64_t tb;                   /* guest TB when this stretch of the loop began */
     uint64_t nia;                  /* where EMU_JUMP and EMU_SYNC go */
     uint64_t left;                 /* budget left when the loop was left */
     uint64_t fault_ea, fault_bits; /* of EMU_STORAGE, EMU_ALIGNMENT, EMU_FETCH; IC of EMU_FACILITY */
     int sf;                        /* 64-bit mode */
-    int little;
+    int order;                     /* EMU_BIG or EMU_LITTLE */
     uint64_t resume;               /* the NIA that a breakpoint does not stop; ~0 = none */
     emu_machine *m;
     emu_vm *vm;
@@ -114,6 +150,7 @@ typedef enum {
     EMU_CALL,                      /* sc: completes, and interrupts */
     EMU_HCALL,                     /* sc 1 */
     EMU_WAIT_STOP,                 /* stop */
+    EMU_TRACE,                     /* done, at cpu.nia, and MSR[SE] or MSR[BE] wants a word with it */
 } emu_outcome;
 
 struct emu_machine {
@@ -122,7 +159,7 @@ struct emu_machine {
     uint64_t nwords;
     uint64_t area[EMU_NAREAS + 1];
     emu_vm *vms;
-    uint64_t *counts;              /* [vcpu][EMU_COUNTS] */
+    uint64_t (*counts)[EMU_COUNTS]; /* a row for each vcpu */
     emu_log_entry *log;
     uint32_t log_size, log_used, log_first;
     uint64_t log_lost;
@@ -161,6 +198,8 @@ void emu_touch(emu_machine *m, emu_vm *vm, uint32_t self, uint64_t address, uint
 void emu_note_reservation(emu_machine *m, const emu_vcpu *v);
 void emu_mark_dirty(emu_vm *vm, uint64_t page);
 
+void emu_release_pages(emu_vm *vm); /* snapshot.c */
+
 /* ---- decode.c ---- */
 
 extern int32_t emu_labels[EMU_NORDERS][EMU_NIDS]; /* code by id, filled by the loops at first use */
@@ -170,6 +209,8 @@ emu_op *emu_code_page(emu_machine *m, emu_vm *vm, int order, uint64_t address);
 void emu_decode_run(emu_machine *m, emu_vm *vm, int order, uint64_t page_address, emu_op *page,
                     uint32_t index);
 void emu_forget_code(emu_vm *vm, uint64_t address, uint64_t nbytes);
+/* The page is about to become `bytes` (NULL: zeros): forget the words that differ. */
+void emu_forget_changed_code(emu_vm *vm, uint32_t page, const uint8_t *bytes);
 void emu_drop_code(emu_vm *vm);
 uint32_t emu_word_at(const emu_vm *vm, int order, uint64_t address);
 void emu_decode_init(void);
@@ -179,6 +220,32 @@ void emu_decode_init(void);
 /* What the guest's MSR is when it takes an interrupt, and where that goes. */
 int emu_take(emu_cpu *c, emu_vcpu *v, uint32_t vector, uint64_t srr0, uint64_t srr1_bits);
 void emu_did(emu_machine *m, uint32_t vcpu, uint32_t deed, uint64_t nia, uint64_t argument);
+
+/* ---- slow ways out of line (memory.c) ---- */
+
+/* 0 and *value, or EMU_STORAGE. */
+emu_outcome emu_load_slow(emu_cpu *c, uint64_t ea, unsigned nbytes, int order, uint64_t *value);
+/* EMU_SLOW or EMU_STORAGE. */
+emu_outcome emu_store_slow(emu_cpu *c, uint64_t ea, unsigned nbytes, int order, uint64_t value);
+/* Whether [ea, ea + nbytes) lies inside, and its real address; else the fault is noted. */
+int emu_reach(emu_cpu *c, uint64_t ea, uint64_t nbytes, int store, uint64_t *real);
+uint64_t emu_random(emu_machine *m);
+
+/* EMU_NEXT, or EMU_FACILITY or EMU_HFACILITY if FSCR or HFSCR refuse the facility. */
+INLINE emu_outcome emu_facility(emu_cpu *c, const emu_vcpu *v, unsigned ic)
+{
+    if (c->m->config.generation < 8)
+        return EMU_NEXT;
+    c->fault_bits = ic;
+    if (IN_FSCR(ic) && v->msr & MSR_PR && !(v->fscr >> ic & 1))
+        return EMU_FACILITY;
+    return IN_HFSCR(ic) && !(c->t->hfscr >> ic & 1) ? EMU_HFACILITY : EMU_NEXT;
+}
+
+/* ---- spr.c: `now` is the guest timebase at this instruction ---- */
+
+emu_outcome emu_spr_read(emu_cpu *c, emu_vcpu *v, uint32_t number, uint64_t now, uint64_t *value);
+emu_outcome emu_spr_write(emu_cpu *c, emu_vcpu *v, uint32_t number, uint64_t now, uint64_t value);
 
 /* ---- the loops ---- */
 

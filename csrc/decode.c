@@ -1,0 +1,261 @@
+/* Words to records. A page of records is made at the first fetch from a guest page, a run of them
+ * at the first arrival at it; what a store changes is forgotten at once (emu_touch). */
+#include "emu.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+    uint32_t match, mask;
+    uint16_t row;
+    uint8_t since, until;
+} encodings[EMU_NVARIANTS] = {
+#define ENCODING(variant, row, match, mask, since, until, mnemonic) \
+    [EMU_V_##variant] = {match, mask, EMU_ROW_##row, since, until},
+    EMU_ENCODINGS(ENCODING)
+#undef ENCODING
+};
+
+static const uint8_t ends_run[EMU_NIDS] = {
+#define ENDS(variant, row, flags, privilege, facility, ends) [EMU_V_##variant] = ends,
+    EMU_VARIANTS(ENDS)
+#undef ENDS
+    [EMU_I_illegal] = 1,
+};
+
+static const uint8_t variant_flags[EMU_NVARIANTS] = {
+#define FLAGS(variant, row, flags, privilege, facility, ends) [EMU_V_##variant] = flags,
+    EMU_VARIANTS(FLAGS)
+#undef FLAGS
+};
+
+int32_t emu_labels[EMU_NORDERS][EMU_NIDS];
+
+/* ---- word to variant -------------------------------------------------------------------------- */
+
+#define LOW_BITS 11u               /* extended opcodes, OE and Rc lie in the last 11 bits */
+#define NONE 0xffffu
+
+/* By primary opcode and the last 11 bits: the first variant that may match; `alternative` of a
+ * variant: the next one, for the few that differ in other bits. */
+static uint16_t first_choice[64][1u << LOW_BITS];
+static uint16_t alternative[EMU_NVARIANTS];
+
+void emu_decode_init(void)
+{
+    static int done;
+    if (done)
+        return;
+    done = 1;
+    memset(first_choice, 0xff, sizeof first_choice);
+    memset(alternative, 0xff, sizeof alternative);
+    const uint32_t low_mask = (1u << LOW_BITS) - 1;
+    for (uint32_t n = EMU_NVARIANTS; n-- > 0;) {
+        uint16_t *row = first_choice[encodings[n].match >> 26];
+        uint32_t fixed = encodings[n].mask & low_mask;
+        for (uint32_t low = 0; low <= low_mask; low++) {
+            if ((low ^ encodings[n].match) & fixed)
+                continue;
+            if (row[low] != NONE)
+                alternative[n] = row[low];
+            row[low] = (uint16_t)n;
+        }
+    }
+    emu_loop_big(NULL, NULL, 0);
+    emu_loop_little(NULL, NULL, 0);
+}
+
+/* The id of a word: a variant that this host generation has, or an internal one. */
+static uint16_t id_of(uint32_t generation, uint32_t w)
+{
+    for (uint16_t n = first_choice[w >> 26][w & ((1u << LOW_BITS) - 1)]; n != NONE;
+         n = alternative[n])
+        if ((w & encodings[n].mask) == encodings[n].match && generation >= encodings[n].since
+            && generation <= encodings[n].until)
+            return n;
+#define ABSENT(mask, match, facility) \
+    if ((w & (mask)) == (match)) \
+        return EMU_I_##facility;
+    EMU_ABSENT(ABSENT)
+#undef ABSENT
+    return EMU_I_illegal;
+}
+
+/* ---- variant to record ------------------------------------------------------------------------- */
+
+/* A 32-bit mask of ones from bit `first` to bit `last` (0 = most significant), wrapping. */
+static uint32_t mask32(uint32_t first, uint32_t last)
+{
+    uint32_t from = 0xffffffffu >> first, to = 0xffffffffu << (31 - last);
+    return first <= last ? from & to : from | to;
+}
+
+static void fill_slots(emu_op *op, uint32_t row, uint32_t w)
+{
+    uint8_t wraps;
+    op->a = op->b = op->c = op->d = 0;
+    op->imm = (int32_t)w;
+    switch (row) {
+        EMU_FILL_SLOTS
+    }
+    /* What a body would have to compute each time. */
+    switch (row) {
+    case EMU_ROW_rlwinm:
+    case EMU_ROW_rlwimi:
+    case EMU_ROW_rlwnm:
+        wraps = op->d > op->imm;
+        op->imm = (int32_t)mask32(op->d, (uint32_t)op->imm);
+        op->d = wraps;
+        break;
+    }
+}
+
+/* The quicker way to execute a record that stands at `index` of its page, else its own id. */
+static uint16_t quick_id(const emu_op *op, uint32_t row, uint32_t index)
+{
+    int64_t target = (int64_t)index + op->imm / 4;
+    int near = !(variant_flags[op->id] & EMU_AA) && target >= 0 && target < EMU_PAGE_OPS;
+    int link = variant_flags[op->id] & EMU_LK;
+    switch (row) {
+    case EMU_ROW_b:
+        return !near ? op->id : link ? EMU_I_bl_near : EMU_I_b_near;
+    case EMU_ROW_bc:
+        if (!near || link)
+            return op->id;
+        switch (op->a & 0x1e) {
+        case 0x0c: case 0x0e:
+            return EMU_I_bc_true_near;
+        case 0x04: case 0x06:
+            return EMU_I_bc_false_near;
+        case 0x10: case 0x18:
+            return EMU_I_bdnz_near;
+        case 0x12: case 0x1a:
+            return EMU_I_bdz_near;
+        }
+        return EMU_I_bc_near;
+    case EMU_ROW_bclr:
+        return !link && (op->a & 0x14) == 0x14 ? EMU_I_blr : op->id;
+    case EMU_ROW_bcctr:
+        return !link && (op->a & 0x14) == 0x14 ? EMU_I_bctr : op->id;
+    case EMU_ROW_mfspr:
+        return op->imm == 8 ? EMU_I_mflr : op->imm == 9 ? EMU_I_mfctr : op->id;
+    case EMU_ROW_mtspr:
+        return op->imm == 8 ? EMU_I_mtlr : op->imm == 9 ? EMU_I_mtctr : op->id;
+    }
+    return op->id;
+}
+
+static int ends(const emu_op *op)
+{
+    if (op->id == EMU_V_mtspr)     /* LR and CTR concern nobody but the bodies */
+        return op->imm != 8 && op->imm != 9;
+    return ends_run[op->id];
+}
+
+static void make_record(const emu_machine *m, const emu_vm *vm, int order, uint64_t address,
+                        emu_op *op)
+{
+    uint32_t w = emu_word_at(vm, order, address);
+    uint32_t index = (uint32_t)(address % EMU_PAGE) / 4;
+    op->id = id_of(m->config.generation, w);
+    uint16_t way = op->id;
+    if (op->id < EMU_NVARIANTS) {
+        fill_slots(op, encodings[op->id].row, w);
+        way = quick_id(op, encodings[op->id].row, index);
+    }
+    if (vm->breaks && vm->breaks[address / 32] >> (address / 4 % 8) & 1)
+        way = EMU_I_breakpoint;
+    op->code = emu_labels[order][way];
+}
+
+/* ---- pages -------------------------------------------------------------------------------------- */
+
+uint32_t emu_word_at(const emu_vm *vm, int order, uint64_t address)
+{
+    uint32_t w;
+    memcpy(&w, vm->bytes + address, 4);
+    return order == EMU_LITTLE ? EMU_FROM_LITTLE32(w) : EMU_FROM_BIG32(w);
+}
+
+static void forget(emu_op *op, int order)
+{
+    op->id = EMU_I_undecoded;
+    op->code = emu_labels[order][EMU_I_undecoded];
+}
+
+emu_op *emu_code_page(emu_machine *m, emu_vm *vm, int order, uint64_t address)
+{
+    if (address >= vm->size)
+        return NULL;
+    uint64_t number = address >> EMU_PAGE_SHIFT;
+    if (vm->code[order][number])
+        return vm->code[order][number];
+    if (vm->ncode >= EMU_MAX_CODE_PAGES)
+        emu_drop_code(vm);
+    emu_op *page = calloc(EMU_PAGE_OPS + 1, sizeof *page);
+    if (!page)
+        return NULL;
+    for (uint32_t i = 0; i < EMU_PAGE_OPS; i++)
+        forget(&page[i], order);
+    page[EMU_PAGE_OPS].id = EMU_I_page_end;
+    page[EMU_PAGE_OPS].code = emu_labels[order][EMU_I_page_end];
+    vm->code[order][number] = page;
+    vm->ncode++;
+    vm->flags[number] |= EMU_CODE;
+    return page;
+}
+
+void emu_decode_run(emu_machine *m, emu_vm *vm, int order, uint64_t page_address, emu_op *page,
+                    uint32_t index)
+{
+    uint32_t end = index;
+    do {
+        make_record(m, vm, order, page_address + 4 * end, &page[end]);
+        end++;
+    } while (end < EMU_PAGE_OPS && !ends(&page[end - 1]) && page[end].id == EMU_I_undecoded);
+    uint16_t old = page[index].blen;
+    for (uint32_t i = end; i-- > index;)
+        page[i].blen = (uint16_t)(ends(&page[i]) ? 1 : page[i + 1].blen + 1);
+    /* Those before it in its run: their blen was one more than the next one's. */
+    for (uint32_t i = index; i-- > 0 && old != 0 && page[i].blen == old + 1;) {
+        old = page[i].blen;
+        page[i].blen = (uint16_t)(page[i + 1].blen + 1);
+    }
+}
+
+void emu_forget_code(emu_vm *vm, uint64_t address, uint64_t nbytes)
+{
+    for (int order = 0; order < EMU_NORDERS; order++) {
+        for (uint64_t a = address & ~3ull; a < address + nbytes; a += 4) {
+            emu_op *page = vm->code[order][a >> EMU_PAGE_SHIFT];
+            if (page)
+                forget(&page[a % EMU_PAGE / 4], order);
+            else
+                a |= EMU_PAGE - 4;
+        }
+    }
+}
+
+void emu_forget_changed_code(emu_vm *vm, uint32_t number, const uint8_t *bytes)
+{
+    static const uint8_t zeros[EMU_PAGE];
+    uint64_t start = (uint64_t)number * EMU_PAGE;
+    if (!bytes)
+        bytes = zeros;
+    for (uint64_t i = 0; i < EMU_PAGE; i += 4)
+        if (memcmp(vm->bytes + start + i, bytes + i, 4) != 0)
+            emu_forget_code(vm, start + i, 4);
+}
+
+void emu_drop_code(emu_vm *vm)
+{
+    for (int order = 0; order < EMU_NORDERS; order++) {
+        for (uint64_t i = 0; vm->code[order] && i < vm->size / EMU_PAGE; i++) {
+            free(vm->code[order][i]);
+            vm->code[order][i] = NULL;
+        }
+    }
+    for (uint64_t i = 0; vm->flags && i < vm->size / EMU_PAGE; i++)
+        vm->flags[i] &= (uint8_t)~EMU_CODE;
+    vm->ncode = 0;
+}
