@@ -117,6 +117,7 @@ typedef struct {
     uint64_t limit;                /* an access of up to 8 bytes at or below it is inside */
     uint64_t ea_mask;              /* effective to real address */
     uint64_t tb;                   /* guest TB when this stretch of the loop began */
+    uint64_t ic_offset;            /* vcpu.ic - guest TB */
     uint64_t nia;                  /* where EMU_JUMP and EMU_SYNC go */
     uint64_t left;                 /* budget left when the loop was left */
     uint64_t fault_ea, fault_bits; /* of EMU_STORAGE, EMU_ALIGNMENT, EMU_FETCH; IC of EMU_FACILITY */
@@ -215,10 +216,8 @@ void emu_drop_code(emu_vm *vm);
 uint32_t emu_word_at(const emu_vm *vm, int order, uint64_t address);
 void emu_decode_init(void);
 
-/* ---- interrupt.c ---- */
+/* ---- machine.c ---- */
 
-/* What the guest's MSR is when it takes an interrupt, and where that goes. */
-int emu_take(emu_cpu *c, emu_vcpu *v, uint32_t vector, uint64_t srr0, uint64_t srr1_bits);
 void emu_did(emu_machine *m, uint32_t vcpu, uint32_t deed, uint64_t nia, uint64_t argument);
 
 /* ---- slow ways out of line (memory.c) ---- */

@@ -22,9 +22,9 @@ READ(tb) { return now; }
 READ(tbu) { return now >> 32; }
 
 READ(vtb) { return now - c->s->tb_offset + c->s->vtb_offset; }
-READ(ic) { return v->ic + (now - c->tb); }
-READ(purr) { return v->ic + (now - c->tb) + v->purr_offset; }
-READ(spurr) { return v->ic + (now - c->tb) + v->spurr_offset; }
+READ(ic) { return now + c->ic_offset; }
+READ(purr) { return now + c->ic_offset + v->purr_offset; }
+READ(spurr) { return now + c->ic_offset + v->spurr_offset; }
 
 /* The sign of DEC; a large decrementer has 56 bits here, as on POWER9. */
 #define DEC_BITS(c) ((c)->t->lpcr & LPCR_LD ? 56u : 32u)

@@ -21,6 +21,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wmissing-prototypes"]
 
+# A row of the ISA without its body must not compile, with warnings or without. Every body gets all
+# that a body may need, so parameters may be unused.
+REQUIRED = ["-Werror=implicit-function-declaration", "-Wno-unused-parameter"]
+
 # The wrapper that cffi writes is not ours to mend.
 UNWARNED = "".join(
     f'#pragma GCC diagnostic ignored "{warning}"\n'
@@ -76,6 +80,7 @@ class BuildExt(build_ext):
             "-std=gnu11",
             "-O2",
             *WARNINGS,
+            *REQUIRED,
             *os.environ.get("EMU_CFLAGS", "").split(),
         ]
         ext.extra_link_args += os.environ.get("EMU_LDFLAGS", "").split()

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 from .absent import ABSENT
 from .facilities import FACILITIES
 from .hcalls import HCALLS
-from .instruction import Privilege
 from .interrupts import AIL3_BASE, INTERRUPTS
 from .msr import DOORBELL_TYPE, REGISTERS, XER_MASK
 from .sprs import SPRS
@@ -28,8 +27,8 @@ if TYPE_CHECKING:
 # the 32-bit imm. Registers sit where the word has them, so `a` is RT or RS, `b` RA, `c` RB.
 SLOTS: Final = {
     "a": ("RT", "RS", "RTp", "RSp", "TO", "BF", "BT", "BO", "TH", "CT", "WC", "L@9", "IH"),
-    "b": ("RA", "RA0", "BFA", "BA", "BI"),
-    "c": ("RB", "SH", "sh", "NB", "BB", "BH", "PRS"),
+    "b": ("RA", "RA0", "BFA", "BA", "BI", "PRS"),
+    "c": ("RB", "SH", "sh", "NB", "BB", "BH"),
     "d": ("RC", "BC", "MB", "mb", "me", "L", "L@14", "L@15", "CY", "EH", "R"),
     "imm": (
         *("SI", "SI@s", "UI", "UI@c", "D", "DS", "DQ", "DX", "LI", "LI@a", "BD", "BD@a"),
@@ -50,7 +49,6 @@ ENDS_RUN: Final = frozenset(
     }
 )
 
-_PRIVILEGE: Final = {Privilege.PROBLEM: 0, Privilege.PRIVILEGED: 1, Privilege.HYPERVISOR: 2}
 _ACCESS: Final = {"problem": 0, "privileged": 1, "hypervisor": 2}
 _IC: Final = {row.name: row.ic for row in FACILITIES}
 _NO_FACILITY: Final = -1
@@ -98,11 +96,6 @@ def _constants() -> Iterator[str]:
         yield f"#define {hcall.name} {hcall.number:#x}u"
 
 
-def _facility_name(text: str) -> str:
-    """`HFSCR[MSGP]` -> `MSGP`."""
-    return text.partition("[")[2].rstrip("]")
-
-
 def _flags(variant: Variant) -> str:
     """The variant bits that are 1, as an expression of C constants."""
     names = ("OE", variant.oe), ("RC", variant.rc), ("LK", variant.lk), ("AA", variant.aa)
@@ -121,12 +114,12 @@ def _variants() -> Iterator[str]:
     yield "/* X(variant, row, variant bits, privilege, facility's IC, ends a run) */"
     yield "#define EMU_VARIANTS(X) \\"
     for insn in INSNS:
-        facility = _IC[_facility_name(insn.facility)] if insn.facility else _NO_FACILITY
+        facility = _IC[insn.facility] if insn.facility else _NO_FACILITY
         ends = int(insn.name in ENDS_RUN)
         for variant in insn.variants:
             yield (
                 f"    X({variant.ident}, {insn.name}, {_flags(variant)},"
-                f" {_PRIVILEGE[insn.privilege]}, {facility}, {ends}) \\"
+                f" {_ACCESS[insn.privilege]}, {facility}, {ends}) \\"
             )
     yield "    /* end */"
     yield "/* X(mask, match, facility): words of facilities that are left out */"
@@ -140,7 +133,7 @@ def _variants() -> Iterator[str]:
         for variant in insn.variants:
             yield (
                 f"    X({variant.ident}, {insn.name}, {variant.match & variant.opcode_mask:#x}u,"
-                f' {variant.opcode_mask:#x}u, {insn.since}, {insn.until}, "{variant.mnemonic}") \\'
+                f' {variant.opcode_mask:#x}u, {insn.since}, {insn.until or 9}, "{variant.mnemonic}") \\'
             )
     yield "    /* end */"
 
