@@ -13,7 +13,7 @@ from emu.isa.table import decode
 
 from .batch import Batch
 from .cases import BIG_ENDIAN_ONLY, USER, Maker
-from .machines import report_mismatch, run_on_qemu, run_on_reference
+from .machines import report_mismatch, run_on_core, run_on_qemu, run_on_reference
 
 ENDIANS = pytest.mark.parametrize("little", [False, True], ids=["big", "little"])
 SEEDS = pytest.mark.parametrize("seed", range(6))
@@ -65,13 +65,12 @@ def test_every_user_instruction_occurs(little):
 
 @ENDIANS
 @SEEDS
-def test_the_reference_agrees_with_qemu(seed, little, qemu, directory):
+@pytest.mark.parametrize("run", [run_on_core, run_on_reference], ids=["core", "reference"])
+def test_it_agrees_with_qemu(run, seed, little, qemu, directory):
     batch = batch_of(seed, little)
     theirs = states_from_qemu(seed, little, qemu, directory)
-    report = report_mismatch(
-        batch, run_on_reference(batch), theirs,
-        run_on_reference, partial(run_on_qemu, qemu=qemu, path=directory / "shorter"),
-    )  # fmt: skip
+    on_qemu = partial(run_on_qemu, qemu=qemu, path=directory / "shorter")
+    report = report_mismatch(batch, run(batch), theirs, run, on_qemu)
     assert not report, report
 
 
