@@ -41,3 +41,7 @@ class ImageError(EmuError):
 
 class ReplayError(EmuError):
     """A schedule, snapshot or case that cannot be replayed on this machine."""
+
+
+class MemoryAccessError(EmuError):
+    """An address that a tool names lies outside the guest's memory, or is not aligned."""

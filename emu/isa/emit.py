@@ -40,8 +40,8 @@ _SLOT_OF: Final = {key: slot for slot, keys in SLOTS.items() for key in keys}
 # RA0 with register 0 reads the word after the 32 registers, which is always 0.
 ZERO_REGISTER: Final = 32
 
-# Instructions after which a straight-line run ends, because what follows may be elsewhere, or because
-# they change what the interpreter's inner loop takes for granted (MSR, timers, pending interrupts).
+# Instructions after which a straight-line run ends, because what follows may be elsewhere, or
+# because they change what the inner loops take for granted (MSR, timers, pending interrupts).
 ENDS_RUN: Final = frozenset(
     {
         *("b", "bc", "bclr", "bcctr", "bctar", "sc", "rfid", "hrfid", "mtmsr", "mtmsrd", "mtspr"),
@@ -131,9 +131,10 @@ def _variants() -> Iterator[str]:
     yield "#define EMU_ENCODINGS(X) \\"
     for insn in INSNS:
         for variant in insn.variants:
+            match, mask = variant.match & variant.opcode_mask, variant.opcode_mask
             yield (
-                f"    X({variant.ident}, {insn.name}, {variant.match & variant.opcode_mask:#x}u,"
-                f' {variant.opcode_mask:#x}u, {insn.since}, {insn.until or 9}, "{variant.mnemonic}") \\'
+                f"    X({variant.ident}, {insn.name}, {match:#x}u, {mask:#x}u,"
+                f' {insn.since}, {insn.until or 9}, "{variant.mnemonic}") \\'
             )
     yield "    /* end */"
 
