@@ -52,7 +52,7 @@ jump:
             if (!page) {
                 v->nia = target;
                 c->left = (uint64_t)budget;
-                return EMU_FETCH;
+                return budget ? EMU_FETCH : EMU_TAIL;
             }
         }
         c->page = page;

@@ -95,6 +95,10 @@ class ScratchStorage:
         start = self._start(ea, len(data))
         self.data[start : start + len(data)] = data
 
+    def check_store(self, ea, nbytes):
+        """See load()."""
+        self._start(ea, nbytes)
+
 
 def run_on_reference(batch):
     """States from the naive reference."""

@@ -32,6 +32,9 @@ class Storage(Protocol):
     def store(self, ea: int, data: bytes) -> None:
         """Replace the bytes at ea."""
 
+    def check_store(self, ea: int, nbytes: int) -> None:
+        """Interrupt as store() would, but change nothing."""
+
 
 @dataclass(slots=True)
 class Machine:

@@ -218,6 +218,7 @@ def _reserving(stem: str, nbytes: int) -> None:
 
     def run_store(m: Machine, i: Instruction) -> None:
         ea = _aligned(address_x(m, i), nbytes)
+        m.storage.check_store(ea, nbytes)
         done = m.reserve == (ea, nbytes)
         if done:
             store(m, ea, nbytes, _pair(m, i) if stem == "q" else m.gpr[i("RS")])
@@ -240,8 +241,12 @@ def _dcbz(m: Machine, i: Instruction) -> None:
     m.storage.store(address_x(m, i) & ~127, bytes(128))
 
 
-@semantics(
-    "dcbt", "dcbtst", "dcbst", "dcbf", "icbt", "icbi", "sync", "eieio", "isync",
-)  # fmt: skip
+@semantics("dcbst", "dcbf", "icbi")
+def _touch(m: Machine, i: Instruction) -> None:
+    """Nothing happens to the block, but it must be there."""
+    m.storage.load(address_x(m, i), 1)
+
+
+@semantics("dcbt", "dcbtst", "icbt", "sync", "eieio", "isync")
 def _no_effect(m: Machine, i: Instruction) -> None:
     """Hints and barriers: a thread alone cannot tell."""
