@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import subprocess
 
-from emu.core._emu import ffi, lib
-
+from emu.core.machine import PAGE, Exit
+from emu.core.machine import Machine as EmuMachine
 from emu.fuzz.reference import Machine, execute
 from emu.isa.interrupts import BY_NAME
 from emu.isa.msr import mask
@@ -28,50 +28,30 @@ def run_on_qemu(batch, qemu, path):
     return batch.states(done.stdout)
 
 
-class Core:
-    """One thread of a POWER9 machine with nothing in its memory."""
-
-    def __init__(self, nbytes=0x10000, *, msr):
-        """Make a machine with at least so much memory."""
-        config = {"generation": 9, "nvms": 1, "nvcpus": 1, "nthreads": 1}
-        self.machine = ffi.gc(lib.emu_new(ffi.new("emu_config *", config)), lib.emu_free)
-        assert lib.emu_memory_new(self.machine, 0, (nbytes | 0xFFF) + 1) == 0
-        self.vcpu = self._window("emu_vcpu *", lib.EMU_AREA_VCPU)
-        self.thread = self._window("emu_thread *", lib.EMU_AREA_THREAD)
-        self._window("emu_subproc *", lib.EMU_AREA_SUBPROC).nthreads = 1
-        self.thread.vcpu = 1
-        self.thread.hfscr = mask("HFSCR", "TAR", "DSCR")
-        self.vcpu.fscr = mask("FSCR", "TAR", "DSCR")
-        self.vcpu.msr = msr
-
-    def _window(self, kind, area):
-        start = lib.emu_area_start(self.machine, area)
-        return ffi.cast(kind, lib.emu_words(self.machine) + start)
-
-    def write(self, address, data):
-        """Replace bytes of its memory."""
-        assert lib.emu_write(self.machine, 0, address, data, len(data)) == 0
-
-    def read(self, address, nbytes):
-        """Bytes of its memory."""
-        return bytes(ffi.buffer(lib.emu_memory(self.machine, 0) + address, nbytes))
-
-    def run(self, budget):
-        """Run; returns the reason of the exit."""
-        return lib.emu_run(self.machine, 0, budget)
+def new_core(nbytes, *, msr):
+    """One thread of a POWER9 with at least so much memory, and one vcpu on it."""
+    core = EmuMachine()
+    core.new_memory(0, (nbytes + PAGE - 1) // PAGE * PAGE)
+    core.subproc[0].nthreads = 1
+    core.thread[0].vcpu = 1
+    core.thread[0].hfscr = mask("HFSCR", "TAR", "DSCR")
+    core.vcpu[0].fscr = mask("FSCR", "TAR", "DSCR")
+    core.vcpu[0].msr = msr
+    return core
 
 
 def run_on_core(batch):
     """States from the core: the `sc` at the end finds no handler, and that ends the run."""
     image, results, nbytes = batch.image()
     msr = mask("MSR", "SF", "ME", "PR", *(["LE"] if batch.little else []))
-    core = Core(results + nbytes, msr=msr)
-    core.write(LOW, image)
-    core.vcpu.nia = batch.entry
-    reason = core.run(budget=1_000_000_000)
-    assert reason == lib.EMU_EXIT_UNHANDLED, reason
-    assert core.vcpu.trap_vector == BY_NAME["system_call"].vector, hex(core.vcpu.nia)
-    return batch.states(core.read(results, nbytes))
+    core = new_core(results + nbytes, msr=msr)
+    core.write(0, LOW, image)
+    vcpu = core.vcpu[0]
+    vcpu.nia = batch.entry
+    reason = core.run(0, budget=1_000_000_000)
+    assert reason is Exit.UNHANDLED, reason
+    assert vcpu.trap_vector == BY_NAME["system_call"].vector, hex(vcpu.nia)
+    return batch.states(core.read(0, results, nbytes))
 
 
 class ScratchStorage:

@@ -7,10 +7,11 @@ bits that are set, 32-bit mode, storage outside the partition, misaligned operan
 from __future__ import annotations
 
 import random
+from array import array
 
 import pytest
-from emu.core._emu import lib
 
+from emu.core.machine import Exit
 from emu.fuzz.reference import Interrupted, Machine, execute
 from emu.isa.disasm import disassemble
 from emu.isa.interrupts import BY_NAME
@@ -20,7 +21,7 @@ from emu.isa.table import decode
 
 from .batch import NAMES
 from .cases import USER, value
-from .machines import Core
+from .machines import new_core
 
 MEMORY = 0x10000
 CODE = 0x8000
@@ -100,12 +101,12 @@ class Pair:
         self.sf, self.little = sf, little
         names = ["ME", *(["SF"] if sf else []), *(["LE"] if little else [])]
         self.msr = mask("MSR", *names)
-        self.core = Core(MEMORY - 1, msr=self.msr)
+        self.core = new_core(MEMORY, msr=self.msr)
         self.storage = PartitionStorage()
 
     def write(self, address, data):
         """Replace bytes of both memories."""
-        self.core.write(address, data)
+        self.core.write(0, address, data)
         self.storage.data[address : address + len(data)] = data
 
     def run(self, variant, word, registers):
@@ -122,13 +123,14 @@ class Pair:
         return outcomes
 
     def _core(self, gpr, cr, xer, lr, ctr):
-        v = self.core.vcpu
-        v.gpr, v.cr, v.xer, v.lr, v.ctr = gpr, cr, xer, lr, ctr
+        v = self.core.vcpu[0]
+        v.gpr[:] = array("Q", gpr)
+        v.cr, v.xer, v.lr, v.ctr = cr, xer, lr, ctr
         v.nia, v.msr, v.reserve_size, v.tar, v.vrsave = CODE, self.msr, 0, lr, 7
-        reason = self.core.run(1)
-        if reason == lib.EMU_EXIT_UNHANDLED:
+        reason = self.core.run(0, 1)
+        if reason is Exit.UNHANDLED:
             return (v.trap_vector, v.trap_srr1 ^ self.msr, v.trap_dsisr)
-        assert reason == lib.EMU_EXIT_BUDGET, reason
+        assert reason is Exit.BUDGET, reason
         after = (*v.gpr, v.cr, v.xer, v.lr, v.ctr, v.tar, v.vrsave, v.nia)
         return (*after, v.reserve_size and (v.reserve_ea, v.reserve_size))
 
@@ -188,7 +190,7 @@ def test_single_instructions_with_any_operands(seed, little, sf):
                 failures.setdefault(
                     variant.mnemonic, explain(variant, word, registers, mine, theirs)
                 )
-            elif pair.storage.data != pair.core.read(0, MEMORY):
+            elif pair.storage.data != pair.core.read(0, 0, MEMORY):
                 failures.setdefault(variant.mnemonic, f"{word:08x}: memory differs")
-                pair.core.write(0, bytes(pair.storage.data))
+                pair.core.write(0, 0, bytes(pair.storage.data))
     assert not failures, "\n\n".join(failures.values())
