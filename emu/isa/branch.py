@@ -106,9 +106,9 @@ def _branches_to_register(register: str) -> Iterator[tuple[str, Alias]]:
 def _hinted() -> Iterator[tuple[str, Alias]]:
     """The basic mnemonics with a hint, which goes into BO."""
     for hint, function in (("+", "taken"), ("-", "untaken")):
-        yield from alias(f"bc[l][a]{hint} BO,BI,BD", f"bc[l][a] {function}(BO),BI,BD", printed=False)
+        yield from alias(f"bc[l][a]{hint} BO,BI,BD", f"bc[l][a] {function}(BO),BI,BD")
         for base in ("bclr[l]", "bcctr[l]", "bctar[l]"):
-            yield from alias(f"{base}{hint} BO,BI[,BH]", f"{base} {function}(BO),BI,BH", printed=False)
+            yield from alias(f"{base}{hint} BO,BI[,BH]", f"{base} {function}(BO),BI,BH")
 
 
 ALIASES = (

@@ -8,7 +8,9 @@ from .operands import Kind, Operand
 from .table import decode_strict, printed_syntaxes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from .syntax import Syntax
 
     SymbolOf = Callable[[int], str | None]
     """Answers the name of an address, such as `loop+0x8`, or None."""
@@ -24,27 +26,39 @@ def disassemble(word: int, address: int = 0, symbol_of: SymbolOf | None = None) 
     variant = decode_strict(word)
     if variant is None:
         return f".long {word:#x}"
+
+    def target(operand: Operand, value: int) -> str:
+        if operand.kind is Kind.BRANCH_RELATIVE:
+            value += address
+        value &= 0xFFFFFFFFFFFFFFFF
+        name = symbol_of(value) if symbol_of else None
+        return f"{value:x} <{name}>" if name else f"{value:#x}"
+
     for syntax in printed_syntaxes(variant):
         values = syntax.written(word)
         if values is not None:
-            break
-    else:
-        raise AssertionError(f"{variant.mnemonic} has no syntax that writes {word:#x}")
-    if not values:
-        return syntax.mnemonic
-    texts: list[str] = []
-    for operand, value in zip(syntax.operands, values, strict=True):
-        text = operand_text(operand, value, address, symbol_of)
-        if texts and texts[-1].endswith("("):
-            texts[-1] += text + ")"
-        else:
-            texts.append(text + "(" if operand.kind is Kind.DISPLACEMENT else text)
-    return f"{syntax.mnemonic:<7} {','.join(texts)}"
+            return written_text(syntax, values, target)
+    raise AssertionError(f"{variant.mnemonic} has no syntax that writes {word:#x}")
 
 
-def operand_text(
-    operand: Operand, value: int, address: int = 0, symbol_of: SymbolOf | None = None
+def written_text(
+    syntax: Syntax, values: Sequence[int], target: Callable[[Operand, int], str]
 ) -> str:
+    """Mnemonic and operands; `target` spells the operands that are branch targets."""
+    text = ""
+    base_follows = False
+    for operand, value in zip(syntax.operands, values, strict=True):
+        is_branch = operand.kind in {Kind.BRANCH_RELATIVE, Kind.BRANCH_ABSOLUTE}
+        spelling = target(operand, value) if is_branch else operand_text(operand, value)
+        if base_follows:
+            text += f"({spelling})"
+        else:
+            text += f",{spelling}" if text else spelling
+        base_follows = operand.kind is Kind.DISPLACEMENT
+    return f"{syntax.mnemonic:<7} {text}" if text else syntax.mnemonic
+
+
+def operand_text(operand: Operand, value: int) -> str:
     """One operand value as text."""
     match operand.kind:
         case Kind.GPR:
@@ -54,11 +68,5 @@ def operand_text(
         case Kind.CRBIT:
             field, bit = divmod(value, 4)
             return f"4*cr{field}+{CR_BITS[bit]}" if field else CR_BITS[bit]
-        case Kind.BRANCH_RELATIVE | Kind.BRANCH_ABSOLUTE:
-            if operand.kind is Kind.BRANCH_RELATIVE:
-                value += address
-            value &= 0xFFFFFFFFFFFFFFFF
-            name = symbol_of(value) if symbol_of else None
-            return f"{value:x} <{name}>" if name else f"{value:#x}"
         case _:
             return str(value)

@@ -31,7 +31,7 @@ SLOTS: Final = {
     "c": ("RB", "SH", "sh", "NB", "BB", "BH"),
     "d": ("RC", "BC", "MB", "mb", "me", "L", "L@14", "L@15", "CY", "EH", "R"),
     "imm": (
-        *("SI", "SI@s", "UI", "UI@c", "D", "DS", "DQ", "DX", "LI", "LI@a", "BD", "BD@a"),
+        *("SI", "SI@s", "UI", "UI@c", "D", "DS", "DQ", "D@x", "LI", "LI@a", "BD", "BD@a"),
         *("SPR", "TBR", "FXM", "ME", "LEV", "RIC"),
     ),
 }

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -115,18 +116,22 @@ def identifier(mnemonic: str) -> str:
     return mnemonic.replace(".", "_")
 
 
-def suffixes(text: str) -> Iterator[tuple[str, frozenset[str]]]:
+@cache
+def suffixes(text: str) -> tuple[tuple[str, frozenset[str]], ...]:
     """Each mnemonic that `text` stands for, and the variant boxes that it sets.
 
     `add[o][.]` gives add, add., addo and addo.
     """
+    if "[" not in text:
+        return ((text, frozenset()),)
     head, *groups = re.split(r"\[(.)\]", text)
-    suffixes, tails = groups[::2], groups[1::2]
+    choices, tails = groups[::2], groups[1::2]
     if any(tails[:-1]):
         raise TableError(f"suffixes must be adjacent, got {text}")
-    for chosen in product(*(("", suffix) for suffix in suffixes)):
-        mnemonic = head + "".join(chosen) + (tails[-1] if tails else "")
-        yield mnemonic, frozenset(SUFFIX_BOX[s] for s in chosen if s)
+    return tuple(
+        (head + "".join(chosen) + tails[-1], frozenset(SUFFIX_BOX[s] for s in chosen if s))
+        for chosen in product(*(("", choice) for choice in choices))
+    )
 
 
 def _variants(insn: Insn) -> Iterator[Variant]:

@@ -105,7 +105,9 @@ class Operand:
                 index,
             )
         if value % self.multiple:
-            raise OperandError(f"{self.name} must be a multiple of {self.multiple}, got {value}", index)
+            raise OperandError(
+                f"{self.name} must be a multiple of {self.multiple}, got {value}", index
+            )
         if self.kind is Kind.MASK and not is_run_of_ones(value & 0xFFFFFFFF):
             raise OperandError(f"{self.name} must be one run of ones, got {value:#x}", index)
 
@@ -159,7 +161,7 @@ def _operand(
         pieces=pieces,
         lo=lo,
         hi=hi,
-        accept_lo=min(lo, -(1 << (nbits - 1))) if wraps else min(lo, 0),
+        accept_lo=min(lo, -(1 << (nbits - 1))) if wraps else 0 if zero_is else lo,
         accept_hi=max(hi, (1 << nbits) - 1) if wraps else hi,
         multiple=multiple,
         zero_is=zero_is,
@@ -201,7 +203,7 @@ _operand("DS",    Kind.DISPLACEMENT,    "DS 16:29",    "signed displacement, a m
          signed=True, multiple=4)
 _operand("DQ",    Kind.DISPLACEMENT,    "DQ 16:27",    "signed displacement, a multiple of 16",
          signed=True, multiple=16)
-_operand("DX",    Kind.SIGNED,          "d0 16:25 d1 11:15 d2 31", "signed immediate, for the upper halfword",
+_operand("D@x",   Kind.SIGNED,          "d0 16:25 d1 11:15 d2 31", "signed immediate, for the upper halfword",
          signed=True, wraps=True)
 _operand("LI",    Kind.BRANCH_RELATIVE, "LI 6:29",     "distance to the target", signed=True, multiple=4)
 _operand("LI@a",  Kind.BRANCH_ABSOLUTE, "LI 6:29",     "address of the target", signed=True, multiple=4)
@@ -225,6 +227,8 @@ _operand("L@15",  Kind.UNSIGNED,        "L 15",        "variant")
 _operand("EH",    Kind.UNSIGNED,        "EH 31",       "hint: the word is a lock that this program will release")
 _operand("CY",    Kind.UNSIGNED,        "CY 21:22",    "which carry: 0 = OV")
 _operand("TH",    Kind.UNSIGNED,        "TH 6:10",     "kind of touch")
+_operand("TH@ct", Kind.UNSIGNED,        "TH 6:10",     "kind of touch: a block for a cache level", hi=7)
+_operand("TH@ds", Kind.UNSIGNED,        "TH 6:10",     "kind of touch: a stream", lo=8, hi=15)
 _operand("CT",    Kind.UNSIGNED,        "CT 7:10",     "cache level")
 _operand("WC",    Kind.UNSIGNED,        "WC 9:10",     "what ends the wait")
 _operand("LEV",   Kind.UNSIGNED,        "LEV 20:26",   "0: the operating system, 1: the hypervisor is called")
@@ -236,9 +240,12 @@ _operand("R",     Kind.UNSIGNED,        "R 15",        "1: radix tree translatio
 _operand("NSI",   Kind.SIGNED,          "",            "signed immediate, subtracted", lo=-32767, hi=32768)
 _operand("NSI@s", Kind.SIGNED,          "",            "signed immediate, subtracted", lo=-65535, hi=32768)
 _operand("n@32",  Kind.UNSIGNED,        "",            "number of bits", lo=0, hi=31)
+_operand("n@4",   Kind.UNSIGNED,        "",            "number of the register", lo=0, hi=3)
+_operand("n@31",  Kind.UNSIGNED,        "",            "number of bits", lo=1, hi=31)
 _operand("n@1",   Kind.UNSIGNED,        "",            "number of bits", lo=1, hi=32)
 _operand("b@32",  Kind.UNSIGNED,        "",            "first bit", lo=0, hi=31)
 _operand("n@64",  Kind.UNSIGNED,        "",            "number of bits", lo=0, hi=63)
+_operand("n@63",  Kind.UNSIGNED,        "",            "number of bits", lo=1, hi=63)
 _operand("n@2",   Kind.UNSIGNED,        "",            "number of bits", lo=1, hi=64)
 _operand("b@64",  Kind.UNSIGNED,        "",            "first bit", lo=0, hi=63)
 _operand("BM",    Kind.MASK,            "",            "mask: one run of ones, which may wrap",

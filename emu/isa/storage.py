@@ -60,18 +60,22 @@ INSNS = (
 
     # 6.1 Time Base
     insn("mftb RT,TBR",            "XFX", "31 RT TBR 371 /",       "II 6.1",      "Move From Time Base",
-         "RT <- TB, or its upper word if TBR = 269"),
+         "RT <- TB, or its upper word if TBR = 269; assemblers write mfspr", invalid=("obsolete",)),
 )
 
 ALIASES = (
     *alias("hwsync",              "sync 0"),
     *alias("lwsync",              "sync 1"),
     *alias("ptesync",             "sync 2"),
+    *alias("dcbtct RA0,RB[,TH@ct]", "dcbt RA,RB,TH"),
+    *alias("dcbtds RA0,RB",         "dcbt RA,RB,8"),
+    *alias("dcbtds RA0,RB,TH@ds",   "dcbt RA,RB,TH"),
+    *alias("dcbtt RA0,RB",          "dcbt RA,RB,16"),
+    *alias("dcbtstct RA0,RB[,TH@ct]", "dcbtst RA,RB,TH"),
+    *alias("dcbtstds RA0,RB",       "dcbtst RA,RB,8"),
+    *alias("dcbtstds RA0,RB,TH@ds", "dcbtst RA,RB,TH"),
+    *alias("dcbtstt RA0,RB",        "dcbtst RA,RB,16"),
+    *alias("dclz RA0,RB",         "dcbz RA,RB", printed=False),
     *alias("dcbfl RA0,RB",        "dcbf RA,RB,1"),
     *alias("dcbflp RA0,RB",       "dcbf RA,RB,3"),
-    # or-nops that set the thread's priority or hint (chapter 3, Program Priority Registers)
-    *alias("yield",               "or 27,27,27"),
-    *alias("mdoio",               "or 29,29,29"),
-    *alias("mdoom",               "or 30,30,30"),
-    *alias("miso",                "or 26,26,26"),
 )

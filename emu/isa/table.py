@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from . import branch, fixed_point, privileged, storage
+from . import branch, fixed_point, privileged, spr_mnemonics, storage
 from .operands import OperandError
 from .syntax import Syntax, syntaxes
 
@@ -24,7 +24,7 @@ VARIANTS: Mapping[str, Variant] = {v.mnemonic: v for row in INSNS for v in row.v
 """Every mnemonic that is an instruction of its own."""
 
 ALIASES: tuple[tuple[str, Alias], ...] = tuple(
-    pair for chapter in CHAPTERS for pair in chapter.ALIASES
+    pair for chapter in (*CHAPTERS, spr_mnemonics) for pair in chapter.ALIASES
 )
 """Every extended mnemonic with what it stands for; one mnemonic may stand in several pairs."""
 
@@ -60,7 +60,7 @@ def candidates(mnemonic: str) -> tuple[Syntax, ...]:
 def _alias_syntaxes(mnemonic: str, alias: Alias) -> list[Syntax]:
     base, _, values = alias.base.partition(" ")
     variant = VARIANTS[base]
-    return list(syntaxes(mnemonic, alias.operands, variant, values, printed=alias.printed))
+    return list(syntaxes(mnemonic, alias.operands, variant, values))
 
 
 def _own_syntaxes(variant: Variant) -> list[Syntax]:
@@ -101,7 +101,7 @@ def encode(mnemonic: str, operands: Sequence[int]) -> int:
             try:
                 return syntax.encode(operands)
             except OperandError as misfit:
-                error = misfit
+                error = error or misfit
     if error is not None:
         raise error
     if not ways:
