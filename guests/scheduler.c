@@ -168,16 +168,7 @@ static void ask(enum request request, semaphore *s)
 static void create(unsigned number, void (*entry)(uint64_t), uint64_t argument)
 {
     thread *const t = &threads[number];
-    char *const top = thread_stacks[number] + STACK;
-    uint64_t msr;
-    __asm__("mfmsr %0" : "=r"(msr));
-    t->saved = (frame *)(top - 128 - sizeof(frame));
-    memset(t->saved, 0, sizeof(frame));
-    t->saved->gpr[1] = (uint64_t)(uintptr_t)(top - 128);
-    t->saved->gpr[3] = argument;
-    t->saved->gpr[12] = (uint64_t)(uintptr_t)entry;
-    t->saved->srr0 = (uint64_t)(uintptr_t)entry;
-    t->saved->srr1 = msr | 0x8002; /* EE, RI */
+    t->saved = new_frame(thread_stacks[number] + STACK, entry, argument);
     append(&runnable, t);
     live++;
 }

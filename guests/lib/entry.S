@@ -1,9 +1,10 @@
 /* Entry, interrupt vectors, and the few routines that C cannot say.
  *
- * The image is linked at a fixed address and entered at its first instruction, on one of
+ * The image is entered at its first instruction, on one of
  *   the bare machine:    every vcpu, 64-bit, image's byte order, r3 = vcpu id, r4 = vcpus;
  *   a pseries machine:   cpu 0, 32-bit, big-endian, r3 = device tree. RTAS starts the others.
- * MSR[SF] tells them apart.
+ * MSR[SF] tells them apart. It may lie elsewhere than it was linked at (ET_DYN): all addresses are
+ * found from where it runs, and relocate() mends the pointers in its data.
  */
 
 #define FRAME           848             /* 32 header, frame below, 288 + spare of the red zone */
@@ -18,6 +19,25 @@
 
 #define CPU_STRIDE_LOG2 9               /* of sizeof(cpu) */
 #define STACK_LOG2      14
+#define ENTRY_POINTER   0x2000          /* low memory: where the vectors find interrupt_entry */
+#define TOC_POINTER     0x2008          /* ... and r2 */
+
+/* A routine for C to call: ELFv1 reaches it by a descriptor. */
+#if _CALL_ELF == 2
+#define FUNCTION(name) \
+        .globl name ; \
+        .type name, @function ; \
+name:
+#else
+#define FUNCTION(name) \
+        .pushsection .opd, "aw" ; \
+        .balign 8 ; \
+        .globl name ; \
+        .type name, @function ; \
+name:   .quad .L.name, .TOC.@tocbase, 0 ; \
+        .popsection ; \
+.L.name:
+#endif
 
 #ifdef __LITTLE_ENDIAN__
 /* The first word is `tdi 0,r0,0x48`, which never traps; a big-endian cpu reads it as `b .+8` and
@@ -41,32 +61,37 @@
         .section .text.start, "ax"
         .globl  _start
 _start: SWITCH_TO_LITTLE_ENDIAN
-        mfmsr   5
-        cmpdi   5, 0
-        blt     bare                    /* MSR[SF] is the sign bit */
-        mr      14, 3                   /* the device tree */
-        li      4, 0                    /* cpus: still to be counted */
+        mfmsr   17
+        mr      15, 4                   /* bare: cpus */
+        li      16, 0                   /* device tree: none */
+        cmpdi   17, 0
+        blt     start_cpu               /* MSR[SF] is the sign bit */
+        mr      16, 3
         li      3, 0
         b       start_cpu
 
-bare:   li      14, 0
+        .globl  start_secondary
+start_secondary:                        /* where RTAS start-cpu enters: r3 = number */
+        SWITCH_TO_LITTLE_ENDIAN
 
-/* r3 = number of this cpu. */
-start_cpu:
+start_cpu:                              /* r3 = number of this cpu */
         mfmsr   5
         li      6, 1
         rldimi  5, 6, 63, 0             /* MSR[SF] */
         mtmsrd  5
         isync
-        lis     2, .TOC.@ha
-        addi    2, 2, .TOC.@l
-        lis     13, cpus@ha
-        addi    13, 13, cpus@l
+        bcl     20, 31, here
+here:   mflr    14
+        addi    14, 14, _start - here   /* r14 = where the image lies */
+        ld      2, to_toc - _start(14)
+        add     2, 2, 14
+        ld      13, to_cpus - _start(14)
+        add     13, 13, 14
         sldi    5, 3, CPU_STRIDE_LOG2
         add     13, 13, 5
         std     3, 0(13)
-        lis     1, stacks@ha
-        addi    1, 1, stacks@l
+        ld      1, to_stacks - _start(14)
+        add     1, 1, 14
         addi    5, 3, 1
         sldi    5, 5, STACK_LOG2
         add     1, 1, 5
@@ -75,16 +100,32 @@ start_cpu:
         stdu    0, -112(1)
         cmpdi   3, 0
         bne     1f
-        mr      3, 14
+        ld      4, to_dynamic - _start(14)
+        add     4, 4, 14
+        ld      5, to_linked - _start(14) /* relocated by nobody: where it was linked */
+        subf    3, 5, 14
+        bl      relocate
+        nop
+        ld      3, to_interrupt_entry - _start(14)
+        add     3, 3, 14
+        std     3, ENTRY_POINTER(0)
+        std     2, TOC_POINTER(0)
+        mr      3, 16
+        mr      4, 15
         bl      start_first
+        nop
         b       .
 1:      bl      start_other
+        nop
         b       .
 
-        .globl  start_secondary
-start_secondary:                        /* where RTAS start-cpu enters: r3 = number */
-        SWITCH_TO_LITTLE_ENDIAN
-        b       start_cpu
+        .balign 8
+to_toc:             .quad .TOC. - _start
+to_cpus:            .quad cpus - _start
+to_stacks:          .quad stacks - _start
+to_dynamic:         .quad dynamic_start - _start
+to_interrupt_entry: .quad interrupt_entry - _start
+to_linked:          .quad image_base
 
 /* ---- interrupts -------------------------------------------------------------------------- */
 
@@ -92,8 +133,12 @@ start_secondary:                        /* where RTAS start-cpu enters: r3 = num
         .org    vectors + \vector - 0x100
         stdu    1, -FRAME(1)
         std     3, GPR(3)(1)
+        mfctr   3
+        std     3, CTR(1)
+        ld      3, ENTRY_POINTER(0)
+        mtctr   3
         li      3, \vector
-        ba      interrupt_entry         /* absolute: this is copied to \vector */
+        bctr
         .endm
 
         .section .text.vectors, "ax"
@@ -103,28 +148,18 @@ vectors:
         .irp    vector, 0x100, 0x200, 0x300, 0x380, 0x400, 0x480, 0x500, 0x600, 0x700, 0x800
         STUB    \vector
         .endr
-        .irp    vector, 0x900, 0x980, 0xa00, 0xc00, 0xd00, 0xe40
-        STUB    \vector
-        .endr
-        .irp    vector, 0xf00, 0xf20, 0xf40, 0xf60
+        .irp    vector, 0x900, 0x980, 0xa00, 0xc00, 0xd00, 0xe40, 0xf00, 0xf20, 0xf40, 0xf60
         STUB    \vector
         .endr
         .globl  vectors_end
 vectors_end:
 
         .text
-interrupt_entry:                        /* r3 = vector, saved already: r1, r3 */
+interrupt_entry:                        /* r3 = vector, saved already: r1, r3, ctr */
         std     0, GPR(0)(1)
-        std     2, GPR(2)(1)
-        std     4, GPR(4)(1)
-        std     5, GPR(5)(1)
-        std     6, GPR(6)(1)
-        std     7, GPR(7)(1)
-        std     8, GPR(8)(1)
-        std     9, GPR(9)(1)
-        std     10, GPR(10)(1)
-        std     11, GPR(11)(1)
-        std     12, GPR(12)(1)
+        .irp    n, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12
+        std     \n, GPR(\n)(1)
+        .endr
         .irp    n, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
         std     \n, GPR(\n)(1)
         .endr
@@ -136,20 +171,17 @@ interrupt_entry:                        /* r3 = vector, saved already: r1, r3 */
         std     4, SRR1(1)
         mflr    4
         std     4, LR(1)
-        mfctr   4
-        std     4, CTR(1)
         mfxer   4
         std     4, XER(1)
         mfcr    4
         std     4, CR(1)
         std     3, VECTOR(1)
-        lis     2, .TOC.@ha
-        addi    2, 2, .TOC.@l
+        ld      2, TOC_POINTER(0)
         addi    3, 1, 32
         bl      interrupt
+        nop
 
-        .globl  interrupt_return        /* r1 = frame - 32: go on where it says */
-interrupt_return:
+interrupt_return:                       /* r1 = frame - 32: go on where it says */
         ld      4, SRR0(1)
         mtsrr0  4
         ld      4, SRR1(1)
@@ -173,24 +205,38 @@ interrupt_return:
         rfid
 
 /* Continue at a saved frame, which may lie anywhere; r3 = the frame. Does not return. */
-        .globl  resume
-resume: li      4, 2                    /* MSR[EE] off: SRR0 and SRR1 are in use */
+FUNCTION(resume)
+        li      4, 2                    /* MSR[EE] off: SRR0 and SRR1 are in use */
         mtmsrd  4, 1
         addi    1, 3, -32
         b       interrupt_return
 
+/* Call then(argument) on the stack of this cpu, from its top; what is there is gone. */
+FUNCTION(leave_stack)
+        ld      1, 8(13)
+        li      0, 0
+        stdu    0, -112(1)
+        mr      12, 3
+#if _CALL_ELF != 2
+        ld      2, 8(12)
+        ld      12, 0(12)
+#endif
+        mtctr   12
+        mr      3, 4
+        bctrl
+        b       .
+
 /* hcall_result hcall(number, a, b, c, d): r3 = where the result goes. */
-        .globl  hcall
-hcall:  mr      12, 3
-        std     12, -16(1)
-        stdu    1, -48(1)
+FUNCTION(hcall)
+        std     3, -16(1)
+        stdu    1, -128(1)
         mr      3, 4
         mr      4, 5
         mr      5, 6
         mr      6, 7
         mr      7, 8
         sc      1
-        addi    1, 1, 48
+        addi    1, 1, 128
         ld      12, -16(1)
         std     3, 0(12)
         std     4, 8(12)
@@ -198,15 +244,3 @@ hcall:  mr      12, 3
         std     6, 24(12)
         mr      3, 12
         blr
-
-/* Call then(argument) on the stack of this cpu, from its top; what is there is gone. */
-        .globl  leave_stack
-leave_stack:
-        ld      1, 8(13)
-        li      0, 0
-        stdu    0, -112(1)
-        mr      12, 3
-        mtctr   3
-        mr      3, 4
-        bctrl
-        b       .

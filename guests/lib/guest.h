@@ -111,6 +111,10 @@ _Noreturn void resume(frame *f);
  * there, and the stack that was left may be run by another cpu. Interrupts must be off. */
 _Noreturn void leave_stack(void (*then)(void *), void *argument);
 
+/* Make a frame that, resumed, calls entry(argument) on the stack that ends at `top`, with
+ * interrupts on. It must not return. The frame lies in that stack. */
+frame *new_frame(void *top, void (*entry)(uint64_t), uint64_t argument);
+
 enum {
     VECTOR_PROGRAM = 0x700,
     VECTOR_DECREMENTER = 0x900,

@@ -4,9 +4,11 @@
 
 #include "guest.h"
 
+struct dynamic;
+void relocate(uint64_t offset, const struct dynamic *entry);
 _Noreturn void start_first(const void *tree, uint64_t bare_cpus);
 _Noreturn void start_other(void);
-void start_secondary(void);
+extern const char start_secondary[]; /* code, not a function for C to call */
 void interrupt(frame *f);
 
 /* Threads of all cpus in a flattened device tree. */

@@ -116,6 +116,26 @@ void interrupt(frame *f)
     handler(f);
 }
 
+frame *new_frame(void *top, void (*entry)(uint64_t), uint64_t argument)
+{
+    frame *const f = (frame *)((char *)top - 128 - sizeof(frame));
+    const uint64_t *const descriptor = (const uint64_t *)(uintptr_t)entry;
+    uint64_t msr;
+    __asm__("mfmsr %0" : "=r"(msr));
+    memset(f, 0, sizeof *f);
+    f->gpr[1] = (uint64_t)(uintptr_t)top - 128;
+    f->gpr[3] = argument;
+#if _CALL_ELF == 2
+    (void)descriptor;
+    f->srr0 = f->gpr[12] = (uint64_t)(uintptr_t)entry;
+#else
+    f->srr0 = descriptor[0];
+    f->gpr[2] = descriptor[1];
+#endif
+    f->srr1 = msr | 0x8002; /* EE, RI */
+    return f;
+}
+
 int32_t rtas(uint32_t token, unsigned nargs, const uint32_t *args, unsigned nret, uint32_t *results)
 {
     uint32_t block[16] __attribute__((aligned(16)));

@@ -35,7 +35,8 @@ def run(
     """Console output of a flat image that is loaded at 0 and entered at 0x100.
 
     One core of `threads` threads; `machine` and `options` add to the command line. All threads
-    share one host thread, so that their order does not depend on the host's scheduler. Raises subprocess.TimeoutExpired after a minute.
+    share one host thread, so that their order does not depend on the host's scheduler.
+    Raises subprocess.TimeoutExpired after a minute.
     """
     command = [path, "-nodefaults", "-M", ",".join(filter(None, [MACHINE, machine]))]
     command += ["-cpu", "power9"]
