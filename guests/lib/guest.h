@@ -48,6 +48,23 @@ void start_cpus(void (*task)(void *), void *argument);
 /* End the run, for all cpus: 0 is success. */
 _Noreturn void guest_exit(int status);
 
+/* ---- device tree -------------------------------------------------------------------------- */
+
+/* The flattened device tree of a pseries machine; NULL on the bare machine. */
+const void *device_tree(void);
+
+/* Called for each property, in the tree's order: the path of its node (the root is ""), its name,
+ * and its value, which is not aligned. */
+typedef void fdt_visitor(void *context, const char *path, const char *name, const uint8_t *value,
+                         uint32_t nbytes);
+void fdt_visit(const void *tree, fdt_visitor *visit, void *context);
+
+/* A cell of a property: 32 bits, big-endian. */
+static inline uint32_t fdt_cell(const uint8_t *value)
+{
+    return (uint32_t)value[0] << 24 | (uint32_t)value[1] << 16 | (uint32_t)value[2] << 8 | value[3];
+}
+
 /* ---- console ----------------------------------------------------------------------------- */
 
 void console_put(const char *text, size_t nbytes);

@@ -11,9 +11,6 @@ _Noreturn void start_other(void);
 extern const char start_secondary[]; /* code, not a function for C to call */
 void interrupt(frame *f);
 
-/* Threads of all cpus in a flattened device tree. */
-unsigned fdt_cpu_threads(const void *tree);
-
 static inline uint32_t to_big32(uint32_t value)
 {
 #ifdef __LITTLE_ENDIAN__

@@ -8,7 +8,7 @@ _Static_assert(sizeof(cpu) == 512, "entry.S steps through cpus[] by 512 bytes");
 cpu cpus[MAX_CPUS];
 char stacks[MAX_CPUS][1 << 14] __attribute__((aligned(16)));
 
-static const void *device_tree; /* NULL on the bare machine */
+static const void *tree; /* NULL on the bare machine */
 static unsigned ncpus;
 static uint64_t go;             /* bare machine: the others wait for this */
 
@@ -19,6 +19,7 @@ extern const char vectors[], vectors_end[];
 /* RTAS tokens as QEMU numbers them. */
 enum { RTAS_POWER_OFF = 0x2003, RTAS_START_CPU = 0x2006 };
 
+const void *device_tree(void) { return tree; }
 unsigned cpu_count(void) { return ncpus; }
 
 static void install_vectors(void)
@@ -37,10 +38,23 @@ static void install_vectors(void)
 #endif
 }
 
-_Noreturn void start_first(const void *tree, uint64_t bare_cpus)
+/* One cell of this property for each thread; only cpu nodes have it. */
+static void count_cpus(void *unused, const char *path, const char *name, const uint8_t *value,
+                       uint32_t nbytes)
 {
-    device_tree = tree;
-    ncpus = tree ? fdt_cpu_threads(tree) : (unsigned)bare_cpus;
+    (void)unused, (void)path, (void)value;
+    if (strcmp(name, "ibm,ppc-interrupt-server#s") == 0)
+        ncpus += nbytes / 4;
+}
+
+_Noreturn void start_first(const void *flat, uint64_t bare_cpus)
+{
+    tree = flat;
+    ncpus = (unsigned)bare_cpus;
+    if (tree) {
+        ncpus = 0;
+        fdt_visit(tree, count_cpus, NULL);
+    }
     if (ncpus > MAX_CPUS)
         ncpus = MAX_CPUS;
     install_vectors();
@@ -67,7 +81,7 @@ void start_cpus(void (*task)(void *), void *argument)
         cpus[id].argument = argument;
     }
     __atomic_store_n(&go, 1, __ATOMIC_RELEASE);
-    for (unsigned id = 0; device_tree && id < ncpus; id++) {
+    for (unsigned id = 0; tree && id < ncpus; id++) {
         const uint32_t args[] = {id, (uint32_t)(uintptr_t)start_secondary, id};
         uint32_t result;
         if (id != self)
@@ -77,7 +91,7 @@ void start_cpus(void (*task)(void *), void *argument)
 
 _Noreturn void guest_exit(int status)
 {
-    if (device_tree) {
+    if (tree) {
         const uint32_t args[] = {0, 0};
         uint32_t result;
         /* As such programs report: an odd number, the status above its lowest bit. */
@@ -145,8 +159,8 @@ int32_t rtas(uint32_t token, unsigned nargs, const uint32_t *args, unsigned nret
     block[2] = to_big32(nret + 1);
     for (unsigned i = 0; i < nargs; i++)
         block[3 + i] = to_big32(args[i]);
-    if (hcall(H_RTAS, (uint64_t)(uintptr_t)block, 0, 0, 0).status != H_SUCCESS)
-        return -1;
+    block[3 + nargs] = to_big32((uint32_t)-1); /* hardware error, should nobody answer */
+    (void)hcall(H_RTAS, (uint64_t)(uintptr_t)block, 0, 0, 0);
     for (unsigned i = 0; i < nret; i++)
         results[i] = to_big32(block[3 + nargs + 1 + i]);
     return (int32_t)to_big32(block[3 + nargs]);

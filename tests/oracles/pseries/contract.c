@@ -1,0 +1,489 @@
+/* What a program finds on a pseries machine: everything that the boot contract promises, printed
+ * so that two machines can be compared. Nothing printed depends on time.
+ *
+ * bootargs name the parts to run: tree hcalls vpa rtas secondary time interrupts
+ */
+
+#include "guest.h"
+
+static char bootargs[256];
+
+static bool asked(const char *part)
+{
+    const size_t nbytes = strlen(part);
+    for (const char *at = bootargs; *at; at++)
+        if (memcmp(at, part, nbytes) == 0 && (at[nbytes] == ' ' || at[nbytes] == 0))
+            return true;
+    return false;
+}
+
+/* ---- device tree ------------------------------------------------------------------------- */
+
+static const char *const cells_of_interest[] = {
+    "#address-cells", "#size-cells", "reg", "ibm,ppc-interrupt-server#s", "i-cache-line-size",
+    "d-cache-line-size", "i-cache-block-size", "d-cache-block-size", "timebase-frequency",
+    "ibm,dec-bits", "cpu-version", "display-character", "get-time-of-day", "set-time-of-day",
+    "power-off", "system-reboot", "query-cpu-stopped-state", "start-cpu", "stop-self",
+    "ibm,os-term", "rtas-size", "rtas-event-scan-rate", "linux,rtas-base", "linux,rtas-entry",
+};
+static const char *const texts_of_interest[] = {"compatible", "device_type", "bootargs"};
+
+static bool listed(const char *name, const char *const *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(name, list[i]) == 0)
+            return true;
+    return false;
+}
+
+static bool of_interest(const char *path)
+{
+    return *path == 0 || memcmp(path, "/cpus", 5) == 0 || memcmp(path, "/memory@0", 9) == 0 ||
+           strcmp(path, "/chosen") == 0 || strcmp(path, "/rtas") == 0;
+}
+
+static void print_property(void *unused, const char *path, const char *name, const uint8_t *value,
+                           uint32_t nbytes)
+{
+    (void)unused;
+    if (!of_interest(path))
+        return;
+    if (listed(name, cells_of_interest, sizeof cells_of_interest / sizeof *cells_of_interest)) {
+        print("%s %s", path, name);
+        for (uint32_t i = 0; i + 4 <= nbytes; i += 4)
+            print(" %x", fdt_cell(value + i));
+        print("\n");
+    } else if (listed(name, texts_of_interest, 3)) {
+        print("%s %s %s\n", path, name, (const char *)value);
+    }
+}
+
+static void find_bootargs(void *unused, const char *path, const char *name, const uint8_t *value,
+                          uint32_t nbytes)
+{
+    (void)unused;
+    if (strcmp(path, "/chosen") == 0 && strcmp(name, "bootargs") == 0)
+        memcpy(bootargs, value, nbytes < sizeof bootargs ? nbytes : sizeof bootargs - 1);
+}
+
+struct service {
+    const char *name;
+    uint32_t token;
+};
+
+static void find_token(void *context, const char *path, const char *name, const uint8_t *value,
+                       uint32_t nbytes)
+{
+    struct service *const service = context;
+    if (strcmp(path, "/rtas") == 0 && strcmp(name, service->name) == 0 && nbytes == 4)
+        service->token = fdt_cell(value);
+}
+
+static uint32_t token(const char *name)
+{
+    struct service service = {name, 0};
+    fdt_visit(device_tree(), find_token, &service);
+    return service.token;
+}
+
+/* ---- hcalls ------------------------------------------------------------------------------ */
+
+static uint8_t pages[4][4096] __attribute__((aligned(4096)));
+
+static uint64_t sprg0(void)
+{
+    uint64_t value;
+    __asm__ volatile("mfspr %0,272" : "=r"(value));
+    return value;
+}
+
+static void report(const char *what, int64_t value) { print("%s: %ld\n", what, value); }
+
+static int64_t call(uint64_t number, uint64_t a, uint64_t b, uint64_t c)
+{
+    return hcall(number, a, b, c, 0).status;
+}
+
+static uint64_t at(const void *place) { return (uint64_t)(uintptr_t)place; }
+
+enum { H_SET_SPRG0 = 0x24, H_SET_DABR = 0x28, H_PAGE_INIT = 0x2c, H_REGISTER_VPA = 0xdc };
+enum { ZERO_PAGE = 1 << 15, COPY_PAGE = 1 << 14 };
+
+static void test_hcalls(void)
+{
+    report("h_set_sprg0", call(H_SET_SPRG0, 0xcafebabedeadbeef, 0, 0));
+    print("sprg0 %lx\n", sprg0());
+    report("h_set_dabr", call(H_SET_DABR, 0, 0, 0));
+
+    memset(pages, 0xaa, sizeof pages);
+    report("zero page", call(H_PAGE_INIT, ZERO_PAGE, at(pages[0]), at(pages[1])));
+    print("%x %x %x\n", pages[0][0], pages[0][4095], pages[1][0]);
+    memset(pages[1], 0x5c, 4096);
+    report("copy page", call(H_PAGE_INIT, COPY_PAGE, at(pages[0]), at(pages[1])));
+    print("%x %x\n", pages[0][0], pages[0][4095]);
+    memset(pages[1], 0x77, 4096);
+    report("zero and copy", call(H_PAGE_INIT, ZERO_PAGE | COPY_PAGE, at(pages[2]), at(pages[1])));
+    print("%x %x %x\n", pages[2][0], pages[2][4095], pages[3][0]);
+    report("neither", call(H_PAGE_INIT, 0, at(pages[3]), at(pages[1])));
+    print("%x\n", pages[3][0]);
+    report("unaligned destination", call(H_PAGE_INIT, ZERO_PAGE, at(pages[0]) + 0x123, 0));
+    report("unaligned source",
+           call(H_PAGE_INIT, COPY_PAGE, at(pages[0]), at(pages[1]) + 0x123));
+    report("unaligned source, zero only",
+           call(H_PAGE_INIT, ZERO_PAGE, at(pages[0]), at(pages[1]) + 0x123));
+    report("destination outside", call(H_PAGE_INIT, ZERO_PAGE, (uint64_t)1 << 40, 0));
+    report("source outside", call(H_PAGE_INIT, COPY_PAGE, at(pages[0]), (uint64_t)1 << 40));
+    report("unknown flag", call(H_PAGE_INIT, ZERO_PAGE | 1, at(pages[0]), 0));
+
+    uint64_t all = 0;
+    uint64_t none = ~(uint64_t)0;
+    int64_t status = 0;
+    for (int i = 0; i < 100; i++) {
+        const hcall_result r = hcall(H_RANDOM, 0, 0, 0, 0);
+        status = r.status;
+        all |= r.value[0];
+        none &= r.value[0];
+    }
+    print("h_random %ld stuck %lx %lx\n", status, ~all, none);
+
+    report("unknown hcall", call(0x7ffc, 0, 0, 0));
+    report("hcall no multiple of 4", call(0xe1, 0, 0, 0));
+    report("h_set_mode resource 9", call(H_SET_MODE, 0, 9, 0));
+    report("h_set_mode endian 7", call(H_SET_MODE, 7, 4, 0));
+    report("h_set_mode endian, value1", call(H_SET_MODE, 1, 4, 1));
+    report("h_set_mode endian, value2", hcall(H_SET_MODE, 1, 4, 0, 1).status);
+    report("h_set_mode ail 0", call(H_SET_MODE, 0, 3, 0));
+    report("h_set_mode ail 1", call(H_SET_MODE, 1, 3, 0));
+    report("h_set_mode ail 4", call(H_SET_MODE, 4, 3, 0));
+    report("h_set_mode ail 0, value1", call(H_SET_MODE, 0, 3, 1));
+    report("h_put_term_char of 17", call(H_PUT_TERM_CHAR, 0, 17, 0));
+    report("h_put_term_char of 0", call(H_PUT_TERM_CHAR, 0, 0, 0));
+    report("h_put_term_char of no vty", call(H_PUT_TERM_CHAR, 0x1234, 0, 0));
+    report("h_prod of no cpu", call(H_PROD, 0xbad, 0, 0));
+    report("h_confer to no cpu", call(H_CONFER, 0xbad, 0, 0));
+    report("h_confer to itself", call(H_CONFER, 0, 0, 0));
+    const hcall_result in = hcall(H_GET_TERM_CHAR, 0, 0, 0, 0);
+    print("h_get_term_char %ld %lx %lx %lx\n", in.status, in.value[0], in.value[1], in.value[2]);
+}
+
+/* ---- VPA --------------------------------------------------------------------------------- */
+
+enum { VPA_REGISTER = 1, VPA_REGISTER_DTL = 2, VPA_REGISTER_SLB = 3 };
+enum { VPA_DEREGISTER = 5, VPA_DEREGISTER_DTL = 6, VPA_DEREGISTER_SLB = 7 };
+
+static int64_t vpa(uint64_t function, uint64_t proc, uint64_t address)
+{
+    return call(H_REGISTER_VPA, function << 45, proc, address);
+}
+
+static void set_vpa_size(uint8_t *area, unsigned size)
+{
+    area[4] = (uint8_t)(size >> 8);
+    area[5] = (uint8_t)size;
+}
+
+static uint32_t dispatches(const uint8_t *area) { return fdt_cell(area + 0x100); }
+
+static bool ticked;
+static void on_tick(frame *f)
+{
+    ticked = true;
+    f->srr1 &= ~(uint64_t)0x8000;
+    set_decrementer(0x7fffffff);
+}
+
+static void test_vpa(void)
+{
+    uint8_t *const area = pages[0];
+    memset(pages, 0, sizeof pages);
+    set_vpa_size(area, 640);
+    report("vpa reserved function", vpa(0, 0, at(area)));
+    report("vpa function 4", vpa(4, 0, at(area)));
+    report("vpa of no cpu", vpa(VPA_REGISTER, 0xbadbad, at(area)));
+    report("vpa not aligned", vpa(VPA_REGISTER, 0, at(area) + 8));
+    set_vpa_size(area + 4096 - 128, 640);
+    report("vpa spans pages", vpa(VPA_REGISTER, 0, at(area) + 4096 - 128));
+    set_vpa_size(area, 632);
+    report("vpa too small", vpa(VPA_REGISTER, 0, at(area)));
+    set_vpa_size(area, 640);
+    report("vpa outside", vpa(VPA_REGISTER, 0, (uint64_t)1 << 40));
+    report("vpa at 0", vpa(VPA_REGISTER, 0, 0));
+    report("slb shadow before vpa", vpa(VPA_REGISTER_SLB, 0, at(pages[1])));
+    report("dtl before vpa", vpa(VPA_REGISTER_DTL, 0, at(pages[2])));
+    report("vpa registered", vpa(VPA_REGISTER, 0, at(area)));
+    print("dispatch count is %s\n", dispatches(area) % 2 ? "odd" : "even");
+    const uint32_t before = dispatches(area);
+    on_interrupt(VECTOR_DECREMENTER, on_tick);
+    ticked = false;
+    set_decrementer(1000000);
+    cede();
+    interrupts_off();
+    print("ticked %d, dispatch count %s and is %s\n", ticked,
+          dispatches(area) != before ? "changed" : "stayed", dispatches(area) % 2 ? "odd" : "even");
+    pages[1][6] = 0, pages[1][7] = 0x40;
+    report("slb shadow", vpa(VPA_REGISTER_SLB, 0, at(pages[1])));
+    pages[2][4] = 0, pages[2][5] = 0, pages[2][6] = 4, pages[2][7] = 0;
+    report("dtl", vpa(VPA_REGISTER_DTL, 0, at(pages[2])));
+    report("vpa deregistered with others there", vpa(VPA_DEREGISTER, 0, 0));
+    report("slb shadow deregistered", vpa(VPA_DEREGISTER_SLB, 0, 0));
+    report("dtl deregistered", vpa(VPA_DEREGISTER_DTL, 0, 0));
+    report("vpa deregistered", vpa(VPA_DEREGISTER, 0, 0));
+    report("vpa deregistered again", vpa(VPA_DEREGISTER, 0, 0));
+    report("deregistered of no cpu", vpa(VPA_DEREGISTER, 0xbadbad, 0));
+}
+
+/* ---- RTAS -------------------------------------------------------------------------------- */
+
+static void test_rtas(void)
+{
+    uint32_t results[8] = {0};
+    const uint32_t none[] = {0};
+    report("unknown token", rtas(0x2fff, 0, none, 0, results));
+    report("token 0", rtas(0, 0, none, 0, results));
+    const uint32_t self[] = {0};
+    const uint32_t nobody[] = {0xbad};
+    report("query self", rtas(token("query-cpu-stopped-state"), 1, self, 1, results));
+    report("is", results[0]);
+    report("query nobody", rtas(token("query-cpu-stopped-state"), 1, nobody, 1, results));
+    const uint32_t start_self[] = {0, 0x100, 0};
+    report("start self", rtas(token("start-cpu"), 3, start_self, 0, results));
+    const uint32_t start_nobody[] = {0xbad, 0x100, 0};
+    report("start nobody", rtas(token("start-cpu"), 3, start_nobody, 0, results));
+    report("start-cpu without arguments", rtas(token("start-cpu"), 0, none, 0, results));
+    report("query without result", rtas(token("query-cpu-stopped-state"), 1, self, 0, results));
+    const uint32_t letter[] = {'!'};
+    report("display-character", rtas(token("display-character"), 1, letter, 0, results));
+    report("h_rtas outside", call(H_RTAS, (uint64_t)1 << 40, 0, 0));
+}
+
+static uint64_t started[MAX_CPUS];
+static volatile uint64_t arrived, leave;
+extern const char start_secondary[];
+
+static void secondary(void *unused)
+{
+    (void)unused;
+    const uint64_t self = this_cpu()->id;
+    uint64_t msr;
+    __asm__ volatile("mfmsr %0" : "=r"(msr));
+    started[self] = msr;
+    lwsync();
+    (void)atomic_add((uint64_t *)&arrived, 1);
+    while (!leave)
+        relax();
+    uint32_t unused_result;
+    (void)rtas(token("stop-self"), 0, NULL, 0, &unused_result);
+    print("stop-self returned\n");
+}
+
+static void test_secondary(void)
+{
+    uint32_t state;
+    const unsigned n = cpu_count();
+    for (uint32_t id = 1; id < n; id++) {
+        CHECK(rtas(token("query-cpu-stopped-state"), 1, &id, 1, &state) == 0);
+        print("cpu %u before: %u\n", id, state);
+    }
+    start_cpus(secondary, NULL);
+    while (arrived < n - 1)
+        relax();
+    for (uint32_t id = 1; id < n; id++) {
+        CHECK(rtas(token("query-cpu-stopped-state"), 1, &id, 1, &state) == 0);
+        print("cpu %u running: %u, msr %lx\n", id, state, started[id] & ~(uint64_t)0x2000);
+        const uint32_t again[] = {id, (uint32_t)at(start_secondary), id};
+        report("started again", rtas(token("start-cpu"), 3, again, 0, &state));
+    }
+    leave = 1;
+    for (uint32_t id = 1; id < n; id++) {
+        do
+            CHECK(rtas(token("query-cpu-stopped-state"), 1, &id, 1, &state) == 0);
+        while (state != 0);
+        print("cpu %u stopped\n", id);
+    }
+    /* And once more, now that they are stopped. */
+    arrived = 0;
+    start_cpus(secondary, NULL);
+    for (uint32_t id = 1; id < n; id++) {
+        do
+            CHECK(rtas(token("query-cpu-stopped-state"), 1, &id, 1, &state) == 0);
+        while (state != 0);
+    }
+    print("arrived again: %lu\n", arrived);
+}
+
+/* ---- time -------------------------------------------------------------------------------- */
+
+static void delay(uint64_t ticks)
+{
+    const uint64_t start = timebase();
+    while (timebase() - start < ticks)
+        relax();
+}
+
+static uint64_t seconds_of(const uint32_t *now)
+{
+    return now[3] * 3600 + now[4] * 60 + now[5];
+}
+
+static void test_time(void)
+{
+    uint32_t now[7];
+    uint32_t later[7];
+    CHECK(rtas(token("get-time-of-day"), 0, NULL, 7, now) == 0);
+    print("date is one: %d\n", now[0] >= 1970 && now[1] >= 1 && now[1] <= 12 && now[2] >= 1 &&
+                                   now[2] <= 31 && now[3] < 24 && now[4] < 60 && now[5] < 60);
+    const uint32_t leap[] = {2000, 2, 28, 23, 59, 58, 0};
+    report("set-time-of-day", rtas(token("set-time-of-day"), 7, leap, 0, later));
+    CHECK(rtas(token("get-time-of-day"), 0, NULL, 7, now) == 0);
+    print("%u-%u-%u %u:%u\n", now[0], now[1], now[2], now[3], now[4]);
+    const uint64_t tb = timebase();
+    do
+        CHECK(rtas(token("get-time-of-day"), 0, NULL, 7, later) == 0);
+    while (later[2] != 29);
+    const uint64_t passed = timebase() - tb;
+    print("%u-%u-%u %u:%u, within three seconds: %d\n", later[0], later[1], later[2], later[3],
+          later[4], passed < 3 * 512000000ul);
+
+    /* Two seconds asleep are two seconds of the clock. */
+    CHECK(rtas(token("get-time-of-day"), 0, NULL, 7, now) == 0);
+    on_interrupt(VECTOR_DECREMENTER, on_tick);
+    ticked = false;
+    set_decrementer(2 * 512000000u);
+    cede();
+    interrupts_off();
+    CHECK(rtas(token("get-time-of-day"), 0, NULL, 7, later) == 0);
+    const uint64_t slept = (seconds_of(later) + 86400 - seconds_of(now)) % 86400;
+    print("slept %d, ticked %d\n", slept >= 2 && slept <= 3, ticked);
+
+    /* The decrementer: level-sensitive, and 0 is not below zero. */
+    set_decrementer(1);
+    delay(20000000);
+    ticked = false;
+    interrupts_on();
+    interrupts_off();
+    print("underflow: %d\n", ticked);
+    set_decrementer(0x7fffffff);
+    ticked = false;
+    interrupts_on();
+    interrupts_off();
+    print("positive: %d\n", ticked);
+    __asm__ volatile("mtspr 22,%0" : : "r"(-1l));
+    delay(20000000);
+    interrupts_on();
+    interrupts_off();
+    print("minus one: %d\n", ticked);
+    CHECK(timebase() <= timebase());
+}
+
+/* ---- interrupts -------------------------------------------------------------------------- */
+
+static frame last;
+static unsigned long taken;
+
+static void record(frame *f)
+{
+    last = *f;
+    taken++;
+    f->srr0 += 4;
+}
+
+static void record_and_stay(frame *f)
+{
+    last = *f;
+    taken++;
+    f->srr1 &= ~(uint64_t)0x600; /* SE, BE */
+}
+
+static void fetch_fault(frame *f)
+{
+    last = *f;
+    taken++;
+    f->srr0 = f->lr;
+}
+
+/* Print what the last interrupt left, relative to `place`; MSR bits that start-up decides aside. */
+static void show(const char *what, uint64_t place)
+{
+    if (taken == 0)
+        print("%s: none\n", what);
+    else
+        print("%s: %lu, vector %lx, srr0 %ld, srr1 %lx\n", what, taken, last.vector,
+              last.srr0 - place, last.srr1 & ~(uint64_t)0x2003);
+    taken = 0;
+}
+
+/* Run one instruction, whatever it does; `place` is its address. */
+#define TRY(name, insn, ...) \
+    do { \
+        uint64_t place; \
+        __asm__ volatile("bcl 20,31,9f\n9: mflr %0\n addi %0,%0,12\n nop\n" insn \
+                         : "=&b"(place) : __VA_ARGS__ \
+                         : "lr", "memory", "r6", "r7", "r8", "r9", "r10", "r11", "r12", "cr0", "xer"); \
+        show(name, place); \
+    } while (0)
+
+static uint64_t data[8] __attribute__((aligned(128)));
+
+static void test_interrupts(void)
+{
+    uint64_t msr;
+    for (unsigned vector = 0x300; vector <= 0x700; vector += 0x80)
+        if (vector != 0x580 && vector != 0x500 && vector != 0x680)
+            on_interrupt(vector, vector == 0x400 || vector == 0x480 ? fetch_fault : record);
+    TRY("illegal 0", ".long 0", "r"(0));
+    TRY("illegal primary 4", ".long 0x12345678", "r"(0));
+    TRY("trap", "trap", "r"(0));
+    TRY("tdi not", "tdi 0,3,5", "r"(0));
+    TRY("privileged hrfid", ".long 0x4c000224", "r"(0));
+    TRY("mtspr hypervisor's", "mtspr 318,%1", "r"(0));
+    TRY("mfspr hypervisor's", "mfspr 6,318", "r"(0));
+    TRY("unaligned lwarx", "lwarx 6,0,%1", "r"(at(data) + 1));
+    TRY("unaligned ldarx", "ldarx 6,0,%1", "r"(at(data) + 4));
+    TRY("aligned ldarx", "ldarx 6,0,%1", "r"(at(data)));
+#ifdef __LITTLE_ENDIAN__
+    TRY("lmw little-endian", ".long 0xbbc90000", "r"(0));
+    TRY("lswi little-endian", ".long 0x7d6c24aa", "r"(0));
+    TRY("lswx little-endian", ".long 0x7d805c2a", "r"(0));
+#endif
+    TRY("dcbz", "dcbz 0,%1", "r"(at(data)));
+    on_interrupt(0xd00, record_and_stay);
+    __asm__("mfmsr %0" : "=r"(msr));
+
+    uint64_t place;
+    __asm__ volatile("bcl 20,31,9f\n9: mflr %0\n addi %0,%0,12\n mtmsr %1\n nop\n nop"
+                     : "=&b"(place) : "r"(msr | 0x400) : "lr", "memory");
+    show("single step nop", place);
+    __asm__ volatile("bcl 20,31,9f\n9: mflr %0\n addi %0,%0,12\n mtmsr %1\n b 8f\n nop\n8: nop"
+                     : "=&b"(place) : "r"(msr | 0x400) : "lr", "memory");
+    show("single step branch", place);
+    __asm__ volatile("bcl 20,31,9f\n9: mflr %0\n addi %0,%0,12\n mtmsr %1\n nop\n b 8f\n nop\n8: nop"
+                     : "=&b"(place) : "r"(msr | 0x200) : "lr", "memory");
+    show("branch trace", place);
+    __asm__ volatile("bcl 20,31,9f\n9: mflr %0\n addi %0,%0,24\n mtspr 26,%0\n mtspr 27,%1\n"
+                     "mtmsr %2\n rfid\n nop"
+                     : "=&b"(place) : "r"(msr), "r"(msr | 0x400) : "lr", "memory");
+    show("single step rfid", place);
+    print("dsisr and dar can be written: ");
+    __asm__ volatile("mtspr 18,%1\n mtspr 19,%1\n mfspr %0,19" : "=r"(place) : "r"(0x12345678ul));
+    print("%lx\n", place);
+}
+
+int guest_main(void)
+{
+    fdt_visit(device_tree(), find_bootargs, NULL);
+    if (asked("tree"))
+        fdt_visit(device_tree(), print_property, NULL);
+    if (asked("hcalls"))
+        test_hcalls();
+    if (asked("vpa"))
+        test_vpa();
+    if (asked("rtas"))
+        test_rtas();
+    if (asked("secondary"))
+        test_secondary();
+    if (asked("time"))
+        test_time();
+    if (asked("interrupts"))
+        test_interrupts();
+    return 0;
+}
