@@ -53,7 +53,7 @@ class Insn:
     syntax: str
     form: str
     boxes: tuple[Box, ...]
-    source: str
+    section: str
     summary: str
     rtl: str
     privilege: Access
@@ -68,6 +68,12 @@ class Insn:
     mask: int
     opcode_mask: int
     variants: tuple[Variant, ...] = field(init=False, repr=False)
+
+    @property
+    def source(self) -> str:
+        """Where the book describes it; one that was dropped, the last edition that has it."""
+        edition = {0: "v3.0B", 8: "2.07", 7: "2.06"}[self.until]
+        return f"Power ISA {edition} Book {self.section}"
 
     def __post_init__(self) -> None:
         """Make one variant of each combination of the suffixes."""
@@ -158,7 +164,7 @@ def insn(  # noqa: PLR0917  a row reads like a line of the book
     syntax: str,
     form: str,
     picture: str,
-    source: str,
+    section: str,
     summary: str,
     rtl: str,
     *,
@@ -173,7 +179,7 @@ def insn(  # noqa: PLR0917  a row reads like a line of the book
 ) -> Insn:
     """One row of the table; see the module's docstring. Raises TableError if it is malformed.
 
-    source: book and section of Power ISA v3.0B. rtl: what it does, in the book's notation.
+    section: of the Power ISA, from the book's number on. rtl: what it does, in the book's notation.
     """
     head, _, tail = syntax.partition(" ")
     try:
@@ -202,7 +208,7 @@ def insn(  # noqa: PLR0917  a row reads like a line of the book
         syntax=syntax,
         form=form,
         boxes=boxes,
-        source=source,
+        section=section,
         summary=summary,
         rtl=rtl,
         privilege=privilege,

@@ -209,7 +209,7 @@ def instruction_page(row: Insn, *, aliases: bool = True) -> str:
     if facility:
         facts.append(("facility", f"{facility.name}: {facility.summary}"))
     facts.append(("hosts", _generations(row.since, row.until)))
-    facts.append(("source", f"Power ISA v3.0B Book {row.source}"))
+    facts.append(("source", row.source))
     if row.invalid:
         facts.insert(1, ("invalid", "; ".join(row.invalid)))
     lines += _section("Facts", _columns(facts))

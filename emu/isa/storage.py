@@ -58,8 +58,8 @@ INSNS = (
     insn("wait [WC]",              "X",   "31 / WC / / 30 /",      "II 4.6.4",    "Wait for Interrupt",
          "stop fetching until an interrupt", since=9, invalid=("WC>0",)),
 
-    # 6.1 Time Base
-    insn("mftb RT,TBR",            "XFX", "31 RT TBR 371 /",       "II 6.1",      "Move From Time Base",
+    # Time Base
+    insn("mftb RT,TBR",            "XFX", "31 RT TBR 371 /",       "II, Time Base", "Move From Time Base",
          "RT <- TB, or its upper word if TBR = 269; assemblers write mfspr", invalid=("obsolete",)),
 )
 

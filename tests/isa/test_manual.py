@@ -17,7 +17,7 @@ def test_every_mnemonic_has_the_page_of_its_row(mnemonic):
     text = page(mnemonic)
     assert text == instruction_page(row)
     assert row.summary in text
-    assert f"Power ISA v3.0B Book {row.source}" in text
+    assert row.source in text
     assert f"{row.form}-form" in text
     for variant in row.variants:
         assert re.search(rf"^  {re.escape(variant.mnemonic)}( |$)", text, re.MULTILINE)
