@@ -27,12 +27,14 @@ if TYPE_CHECKING:
 
     from .sprs import Access
 
+VARIES = -1
+"""Insn.load or .store of the multiple and string instructions."""
 
-# Suffix in brackets -> the box that it sets to 1.
 SUFFIX_BOX = {"o": "OE", ".": "Rc", "l": "LK", "a": "AA"}
+"""Suffix in brackets -> the box that it sets to 1."""
 
-# With AA=1 the same field holds an address instead of a distance.
 ABSOLUTE = {"LI": "LI@a", "BD": "BD@a"}
+"""Distance to a branch target -> the operand that the same field holds if AA = 1."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,13 +42,13 @@ class Insn:
     """One row of the table: up to four mnemonics that share an opcode and a C function.
 
     name: identifier of the row and of its C function (`do_<name>`). form: as the book names it.
-    boxes: the bit picture. match, mask: fixed bits, reserved ones among them, which are 0.
-    opcode_mask: the bits that execution looks at: it ignores reserved ones. privilege: the least
-    privileged state that may execute it. facility: a row of facilities.py, or "". since, until:
-    first and last host generation that has it (7, 8, 9 for Power ISA 2.06, 2.07, 3.0B); 0 = no
-    limit. load, store: bytes of
-    storage accessed, VARIES for the multiple and string forms. aligned: the address must be a
-    multiple of that. invalid: names of the rules of INVALID_FORMS that its words must keep.
+    boxes: the bit picture. section: where the book describes it. rtl: what it does. privilege: the
+    least privileged state that may execute it. facility: a row of facilities.py, or "". since,
+    until: first and last host generation that has it (7, 8, 9 for Power ISA 2.06, 2.07, 3.0B);
+    0 = no limit. load, store: bytes of storage accessed; VARIES for the multiple and string forms.
+    aligned: the address must be a multiple of that. invalid: the rules of INVALID_FORMS that its
+    words must not break. match, mask: its fixed bits, with the reserved ones, which are 0.
+    opcode_mask: the bits that execution looks at; it ignores reserved ones.
     """
 
     name: str
@@ -111,10 +113,6 @@ class Variant:
     def is_valid(self, word: int) -> bool:
         """Whether a word of this variant breaks none of its rules (see INVALID_FORMS)."""
         return not any(INVALID_FORMS[rule](word) for rule in self.insn.invalid)
-
-
-VARIES = -1
-"""Insn.load or .store of the multiple and string instructions."""
 
 
 def identifier(mnemonic: str) -> str:
