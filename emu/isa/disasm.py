@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from .operands import Kind, Operand
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     """Answers the name of an address, such as `loop+0x8`, or None."""
 
 CR_BITS = ("lt", "gt", "eq", "so")
+BRANCH_TARGETS = (Kind.BRANCH_RELATIVE, Kind.BRANCH_ABSOLUTE)
 
 
 def disassemble(word: int, address: int = 0, symbol_of: SymbolOf | None = None) -> str:
@@ -23,8 +25,8 @@ def disassemble(word: int, address: int = 0, symbol_of: SymbolOf | None = None) 
 
     A branch target is printed as an address, followed by `<name>` if `symbol_of` knows one.
     """
-    variant = decode_strict(word)
-    if variant is None:
+    found = reading(word)
+    if found is None:
         return f".long {word:#x}"
 
     def target(operand: Operand, value: int) -> str:
@@ -34,11 +36,20 @@ def disassemble(word: int, address: int = 0, symbol_of: SymbolOf | None = None) 
         name = symbol_of(value) if symbol_of else None
         return f"{value:x} <{name}>" if name else f"{value:#x}"
 
-    for syntax in printed_syntaxes(variant):
-        values = syntax.written(word)
-        if values is not None:
-            return written_text(syntax, values, target)
-    raise AssertionError(f"{variant.mnemonic} has no syntax that writes {word:#x}")
+    return written_text(*found, target)
+
+
+@lru_cache(maxsize=1 << 16)  # the words of a trace repeat themselves
+def reading(word: int) -> tuple[Syntax, list[int]] | None:
+    """The way to write `word` that objdump prefers, and its operand values; None if there is none.
+
+    There is one exactly if `word` is the correct image of an instruction (table.decode_strict).
+    """
+    variant = decode_strict(word)
+    if variant is None:
+        return None
+    readings = ((syntax, syntax.written(word)) for syntax in printed_syntaxes(variant))
+    return next((syntax, values) for syntax, values in readings if values is not None)
 
 
 def written_text(
@@ -48,8 +59,8 @@ def written_text(
     text = ""
     base_follows = False
     for operand, value in zip(syntax.operands, values, strict=True):
-        is_branch = operand.kind in {Kind.BRANCH_RELATIVE, Kind.BRANCH_ABSOLUTE}
-        spelling = target(operand, value) if is_branch else operand_text(operand, value)
+        is_target = operand.kind in BRANCH_TARGETS
+        spelling = target(operand, value) if is_target else operand_text(operand, value)
         if base_follows:
             text += f"({spelling})"
         else:

@@ -43,7 +43,7 @@ class Operand:
     name: as the book prints it. boxes: the (label, first, last) boxes of the bit picture that it
     fills; none for an operand that only an extended mnemonic has. pieces: bit ranges of the word,
     from the most significant part of the value down; they differ from the boxes only for split
-    fields. lo, hi: canonical range, the one that extract() answers in; accept_lo, accept_hi: what
+    fields; nbits: bits of all pieces. lo, hi: canonical range, the one that extract() answers in; accept_lo, accept_hi: what
     an assembler takes, where that is wider (-1 and 65535 for the same 16 bits). multiple: the
     value's alignment, whose zero bits are not stored. zero_is: what a stored 0 means.
     reads_zero: register number 0 stands for the value 0, and is written as `0`.
@@ -55,6 +55,7 @@ class Operand:
     meaning: str
     boxes: tuple[tuple[str, int, int], ...]
     pieces: tuple[tuple[int, int], ...]
+    nbits: int
     lo: int
     hi: int
     accept_lo: int
@@ -62,11 +63,6 @@ class Operand:
     multiple: int
     zero_is: int
     reads_zero: bool
-
-    @property
-    def nbits(self) -> int:
-        """How many bits of the word it fills."""
-        return sum(last - first + 1 for first, last in self.pieces)
 
     @property
     def field_mask(self) -> int:
@@ -91,8 +87,8 @@ class Operand:
         """The value that the word holds; the inverse of insert()."""
         value = 0
         for first, last in self.pieces:
-            width = last - first + 1
-            value = (value << width) | ((word >> (31 - last)) & ((1 << width) - 1))
+            ones = (2 << (last - first)) - 1
+            value = value * (ones + 1) | (word >> (31 - last)) & ones
         if self.lo < 0:
             value = sign_extend(value, self.nbits)
         return value * self.multiple or self.zero_is
@@ -159,6 +155,7 @@ def _operand(
         meaning=meaning,
         boxes=tuple(boxes),
         pieces=pieces,
+        nbits=nbits,
         lo=lo,
         hi=hi,
         accept_lo=min(lo, -(1 << (nbits - 1))) if wraps else 0 if zero_is else lo,
