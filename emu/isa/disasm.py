@@ -1,4 +1,9 @@
-"""Words to text, as `objdump -d -Mpower9` prints them."""
+"""Words to text, as `objdump -d -Mpower9` prints them.
+
+Two things differ on purpose. An absolute branch target is printed with all of its 64 bits. A word
+that no assembler makes (a reserved bit is set, or the form is invalid) is `.long`, even where
+objdump names an instruction: so every text assembles to the word that it came from.
+"""
 
 from __future__ import annotations
 
