@@ -149,8 +149,9 @@ int emu_breakpoint(emu_machine *m, uint32_t vm, uint64_t address, int on);
 int emu_fetch(emu_machine *m, uint32_t vcpu, uint32_t *word);
 
 /* Make the vcpu of a thread take the interrupt at `vector`, as if its guest had caused it at NIA:
- * SRR0 = NIA, SRR1 = MSR with `srr1_bits` set, new MSR and NIA. DAR and DSISR are the caller's. */
-void emu_interrupt(emu_machine *m, uint32_t thread, uint32_t vector, uint64_t srr1_bits);
+ * SRR0 = NIA, SRR1 = MSR with `srr1_bits` set, new MSR and NIA. DAR and DSISR are the caller's.
+ * 0, or -1: nobody handles it (see EMU_EXIT_UNHANDLED), or the thread has no vcpu. */
+int emu_interrupt(emu_machine *m, uint32_t thread, uint32_t vector, uint64_t srr1_bits);
 
 /* What guests did without leaving C, since the machine was made: counted, not state. */
 typedef enum {

@@ -107,19 +107,13 @@ static int take(emu_cpu *c, emu_vcpu *v, interrupt i)
     return 0;
 }
 
-void emu_interrupt(emu_machine *m, uint32_t thread, uint32_t vector, uint64_t srr1_bits)
+int emu_interrupt(emu_machine *m, uint32_t thread, uint32_t vector, uint64_t srr1_bits)
 {
     emu_cpu c;
     emu_vcpu *v = bind(m, thread, &c);
     if (!v)
-        return;
-    uint64_t translation, address = vector_address(&c, v, vector, &translation);
-    emu_did(m, c.vcpu, EMU_DID_INTERRUPT, v->nia, vector);
-    v->srr0 = v->nia;
-    v->srr1 = (v->msr & ~SRR1_CAUSE) | srr1_bits;
-    v->msr = (v->msr & (MSR_ME | MSR_HV)) | MSR_SF | translation
-             | (c.t->lpcr & LPCR_ILE ? MSR_LE : 0);
-    v->nia = address;
+        return -1;
+    return take(&c, v, (interrupt){.vector = vector, .srr0 = v->nia, .srr1_bits = srr1_bits});
 }
 
 int emu_fetch(emu_machine *m, uint32_t vcpu, uint32_t *word)

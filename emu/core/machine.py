@@ -247,9 +247,9 @@ class Machine:
         word = ffi.new("uint32_t *")
         return None if lib.emu_fetch(self.handle, vcpu, word) else int(word[0])
 
-    def interrupt(self, thread: int, vector: int, srr1_bits: int = 0) -> None:
-        """Make the vcpu of a thread take an interrupt at its NIA; see `emu_interrupt`."""
-        lib.emu_interrupt(self.handle, thread, vector, srr1_bits)
+    def interrupt(self, thread: int, vector: int, srr1_bits: int = 0) -> bool:
+        """Make the vcpu of a thread take an interrupt at its NIA; False: nobody handles it."""
+        return not lib.emu_interrupt(self.handle, thread, vector, srr1_bits)
 
     # -- memory
 
