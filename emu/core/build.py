@@ -70,7 +70,9 @@ class BuildExt(build_ext):
         ffi = FFI()
         for header in sorted(ROOT.glob("csrc/*.abi.h")):
             ffi.cdef(header.read_text())
-        ffi.set_source(ext.name, '#include "emu.h"')
+        # Every NAME.abi.h has a NAME.h that includes it, with what C needs beyond.
+        headers = sorted(path.name.replace(".abi.h", ".h") for path in ROOT.glob("csrc/*.abi.h"))
+        ffi.set_source(ext.name, "\n".join(f'#include "{header}"' for header in headers))
         wrapper = gen / "_emu.c"
         ffi.emit_c_code(str(wrapper))
         wrapper.write_text(UNWARNED + wrapper.read_text())
