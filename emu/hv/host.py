@@ -1,0 +1,423 @@
+"""A host: the hardware of one generation, the VMs on it, and the loop that runs them.
+
+    host = Host("power9", cores=1)
+    vm = host.create_vm(memory=16 << 20, smt=4)
+    for vcpu_id in range(4):
+        vm.create_vcpu(vcpu_id)
+    vm.load(program)
+    outcome = host.run()
+
+The machine is built at the first use of its state (`load`, `run`, `words`, ...); VMs and vcpus are
+created before that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from emu.core.engine import ACTOR_WORDS, Engine, Observed, Order, Stop, Turn, Verdict, fields
+from emu.core.machine import Machine
+from emu.errors import ConfigError, ImageError, ReplayError
+from emu.hv.automaton import Automaton, Place
+from emu.hv.deadlock import explain
+from emu.hv.event import BY_NUMBER, Event
+from emu.hv.generation import Generation, generation
+from emu.hv.kvm import Kvm, Vcpu, Window
+from emu.hv.ops import Call, Op
+from emu.hv.run import vcpu_task
+from emu.hv.schedulers import Random, Replay, RoundRobin, Scheduler
+from emu.hv.state import Layout
+from emu.hv.topology import VmSpec, lay_out
+from emu.isa.hcalls import HCALLS
+from emu.isa.msr import mask
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from emu.asm import Program
+    from emu.hv.ops import HostCode
+
+STACK = 0x10000
+CHUNK_INSNS = 20_000_000  # so that Ctrl-C and console output need not wait for long
+CHUNK_NODES = 20_000_000
+UNLIMITED = (1 << 63) - 1
+PAGE = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended.
+
+    kind: exit (H_EXIT, or the end of the text), limit, deadlock, trap (a guest interrupt that
+    nobody handles) or breakpoint. status: of an exit. vcpu: whose trap or breakpoint it was.
+    explanation: sentences for people, one a line.
+    """
+
+    kind: Literal["exit", "limit", "deadlock", "trap", "breakpoint"]
+    instructions: int
+    status: int = 0
+    vcpu: int | None = None
+    explanation: str = ""
+
+
+class TraceEvent(NamedTuple):
+    """One event for people and for a trace file."""
+
+    tb: int
+    actor: str
+    vcpu: int
+    event: Event
+    value: int
+    nia: int
+
+
+class Vm:
+    """A virtual machine of a host. smt: KVM_CAP_PPC_SMT, its virtual threads per virtual core."""
+
+    def __init__(self, host: Host, number: int, memory: int, smt: int) -> None:
+        self.host = host
+        self.number = number
+        self.memory = memory
+        self.smt = smt
+        self.vcpu_ids: list[int] = []
+        self.input = b""
+        self.on_hcall: dict[int, Callable[[Vcpu], None]] = {}
+        self.ends: set[int] = set()
+
+    def create_vcpu(self, vcpu_id: int | None = None) -> int:
+        """Create a vcpu (KVM_CREATE_VCPU); returns its number among all vcpus of the host."""
+        self.host.must_not_be_built("create a vcpu")
+        if vcpu_id is None:
+            vcpu_id = max(self.vcpu_ids, default=-1) + 1
+        if vcpu_id in self.vcpu_ids:
+            raise ConfigError(f"a vcpu id must be unique in its VM, got {vcpu_id} twice")
+        if vcpu_id < 0:
+            raise ConfigError(f"a vcpu id must be 0 or more, got {vcpu_id}")
+        self.vcpu_ids.append(vcpu_id)
+        return self.host.number_vcpu(self)
+
+    @property
+    def kvm(self) -> Kvm:
+        """The hypervisor's records of this VM."""
+        return self.host.kvms[self.number]
+
+    @property
+    def vcpus(self) -> tuple[Vcpu, ...]:
+        """Its vcpus, in the order of their creation."""
+        return self.kvm.vcpus
+
+    @property
+    def console(self) -> bytes:
+        """All that the guest has written to its console."""
+        return self.host.engine.output(self.number, 0, self.host.words[self.kvm.console_out])
+
+    def load(self, program: Program, entry: int | None = None) -> None:
+        """Put a program into memory and make every vcpu start at its entry, as bare guests do."""
+        machine = self.host.machine
+        for segment in program.segments:
+            end = segment.address + max(segment.size, len(segment.data))
+            if segment.address < 0 or end > self.memory:
+                raise ImageError(
+                    f"the program must lie within the {self.memory:#x} bytes of guest memory, "
+                    f"got {segment.address:#x} to {end:#x}"
+                )
+            machine.write(self.number, segment.address, segment.data)
+        start = program.entry if entry is None else entry
+        msr = mask("MSR", "SF", "ME") | (mask("MSR", "LE") if program.endian == "little" else 0)
+        for i, vcpu in enumerate(self.vcpus):
+            self.host.words[vcpu.arch.nia] = start
+            self.host.words[vcpu.arch.msr] = msr
+            self.host.words[vcpu.gpr(1)] = self.memory - i * STACK
+            self.host.words[vcpu.gpr(3)] = vcpu.vcpu_id
+            self.host.words[vcpu.gpr(4)] = len(self.vcpus)
+
+    def end_at(self, address: int) -> None:
+        """Make a vcpu that comes to this address end the run with status 0."""
+        self.host.machine.breakpoint(self.number, address, True)
+        self.ends.add(address)
+
+
+class Host:
+    """A machine of one host generation. cores: physical cores. seed: of everything random."""
+
+    def __init__(
+        self, model: str | Generation = "power9", *, cores: int = 1, seed: int = 0
+    ) -> None:
+        self.generation = generation(model) if isinstance(model, str) else model
+        if not 1 <= cores <= 256:
+            raise ConfigError(f"cores must be 1 to 256, got {cores}")
+        self.cores = cores
+        self.seed = seed
+        self.vms: list[Vm] = []
+        self.instructions = 0
+        self._machine: Machine | None = None
+        self._nvcpus = 0
+
+    # -- making it
+
+    def create_vm(self, *, memory: int = 16 << 20, smt: int = 1) -> Vm:
+        """Create a VM with its own memory (bytes, a multiple of 4096)."""
+        self.must_not_be_built("create a VM")
+        if smt not in self.generation.smt_modes:
+            modes = ", ".join(map(str, self.generation.smt_modes))
+            raise ConfigError(f"smt must be one of {modes} on {self.generation.name}, got {smt}")
+        if memory % PAGE or not 0 < memory <= 1 << 32:
+            raise ConfigError(f"memory must be 4K to 4G and a multiple of 4K, got {memory:#x}")
+        self.vms.append(Vm(self, len(self.vms), memory, smt))
+        return self.vms[-1]
+
+    def must_not_be_built(self, doing: str) -> None:
+        """Refuse what is only possible before the machine exists."""
+        if self._machine is not None:
+            raise ConfigError(f"{doing} before the machine is used, not after")
+
+    def number_vcpu(self, vm: Vm) -> int:
+        """Return the next vcpu number; vcpus are numbered in the order of their VMs."""
+        if vm is not self.vms[-1]:
+            raise ConfigError("create all vcpus of a VM before the next VM")
+        self._nvcpus += 1
+        return self._nvcpus - 1
+
+    @property
+    def machine(self) -> Machine:
+        """The C core's machine."""
+        if self._machine is None:
+            self._build()
+        machine = self._machine
+        assert machine is not None  # noqa: S101 - _build sets it
+        return machine
+
+    @property
+    def words(self) -> memoryview:
+        """The machine's state, one integer a word; refs are its indices."""
+        return self.machine.words
+
+    def _build(self) -> None:
+        if not self._nvcpus:
+            raise ConfigError("a host needs a VM with at least one vcpu")
+        nthreads = self.cores * self.generation.threads_per_core
+        specs = [VmSpec(vm.smt, vm.vcpu_ids) for vm in self.vms]
+        # Laid out twice: the first time only to know how many words the records need.
+        counted = Layout(0)
+        lay_out(counted, self.generation, self.cores, specs, _unplaced)
+        self._machine = machine = Machine(
+            generation=self.generation.number,
+            nvms=len(self.vms),
+            nvcpus=self._nvcpus,
+            nthreads=nthreads,
+            actor_words=self._nvcpus * ACTOR_WORDS,
+            host_words=len(counted.words),
+        )
+        self.layout = Layout(machine.area("host"))
+        self.cpus, self.kvms, self.vcpus = lay_out(
+            self.layout, self.generation, self.cores, specs, self._refs
+        )
+        for vm, kvm in zip(self.vms, self.kvms, strict=True):
+            kvm.python_hcalls = frozenset(vm.on_hcall)
+        self._state = self._refs("machine", 0)
+        self._initial_words()
+        for vm in self.vms:
+            self._machine.new_memory(vm.number, vm.memory)
+        self._start_engine()
+
+    def _refs(self, struct: str, index: int) -> Window:
+        size, offsets = fields(struct)
+        base = self.machine.area(struct) + size * index
+        return Window({name: base + offset for name, offset in offsets.items()})
+
+    def _initial_words(self) -> None:
+        words = self.words
+        for i, word in enumerate(self.layout.words):
+            words[self.layout.first + i] = word.initial
+        words[self._state.rng] = self.seed
+        words[self._state.sched_rng] = ~self.seed & (1 << 64) - 1
+        for cpu in self.cpus:
+            words[cpu.thread.subproc] = cpu.number
+            words[cpu.thread.pir] = cpu.number
+            words[cpu.subproc.nthreads] = 1
+        for vcpu in self.vcpus:
+            words[vcpu.vcore.lpcr] = self.generation.lpcr
+            words[vcpu.hfscr] = self.generation.hfscr & ~self.generation.demanded
+            words[vcpu.arch.vm] = vcpu.kvm.number
+
+    def _start_engine(self) -> None:
+        self.engine = Engine()
+        self.engine.set_hcalls([row.number for row in HCALLS])
+        self.engine.observe(self._nvcpus, len(Event))
+        self.engine.set_consoles(len(self.vms))
+        self.automaton = Automaton(_Teacher(self.engine, self._shared_refs()))
+        for vm in self.vms:
+            self.engine.feed(vm.number, vm.input)
+        for i, vcpu in enumerate(self.vcpus):
+            self._set_node(i, self.automaton.root(_task(vcpu)))
+
+    def _shared_refs(self) -> frozenset[int]:
+        """List the words that actors other than a word's owner may look at."""
+        host = {self.layout.first + i for i, word in enumerate(self.layout.words) if word.shared}
+        for cpu in self.cpus:
+            host |= {cpu.thread.hdoorbell, cpu.thread.xics_ipi}
+            if not self.generation.independent_threads:
+                host.add(cpu.subproc.dpdes)
+        return frozenset(host)
+
+    def _node_ref(self, actor: int) -> int:
+        return self.machine.area("actor") + actor * ACTOR_WORDS
+
+    def _set_node(self, actor: int, node: int) -> None:
+        self.words[self._node_ref(actor)] = node
+
+    # -- running it
+
+    def run(
+        self,
+        scheduler: Scheduler | None = None,
+        *,
+        max_insns: int | None = None,
+        on_chunk: Callable[[], None] | None = None,
+    ) -> Outcome:
+        """Run until something happens; a run that was cut short by a limit can go on.
+
+        max_insns: guest instructions of all vcpus together, of this call. on_chunk is called now
+        and then, so that a caller can show the console's output.
+        """
+        machine = self.machine
+        order, slice_ = self._prepare(scheduler or RoundRobin())
+        left = UNLIMITED if max_insns is None else max_insns
+        while True:
+            stop = self.engine.run(machine, order, slice_, min(left, CHUNK_INSNS), CHUNK_NODES)
+            left -= stop.insns
+            self.instructions += stop.insns
+            if stop.verdict is Verdict.LEARN:
+                self._set_node(stop.actor, self.automaton.expand(stop.node, stop.answer))
+                continue
+            if stop.verdict is Verdict.CALL:
+                self._call(stop)
+                continue
+            if on_chunk is not None:
+                on_chunk()
+            if stop.verdict is Verdict.PAUSE and left > 0:
+                continue
+            outcome = self._outcome(stop)
+            if outcome is not None:
+                return outcome
+
+    def _prepare(self, scheduler: Scheduler) -> tuple[Order, int]:
+        match scheduler:
+            case RoundRobin(slice=slice_):
+                return Order.RR, slice_
+            case Random(slice=slice_):
+                return Order.RANDOM, slice_
+            case Replay(turns=turns, slice=slice_):
+                self.engine.set_turns(turns)
+                return Order.REPLAY, slice_
+
+    def _call(self, stop: Stop) -> None:
+        op = self.automaton.op(stop.node)
+        if not isinstance(op, Call):
+            raise TypeError(f"a call node holds a Call, got {op}")
+        vcpu = self.vcpus[op.vcpu]
+        self.vms[vcpu.kvm.number].on_hcall[op.hcall](vcpu)
+        self._set_node(stop.actor, self.automaton.expand(stop.node, 0))
+
+    def _outcome(self, stop: Stop) -> Outcome | None:
+        done = self.instructions
+        match stop.verdict:
+            case Verdict.STOPPED:
+                status = self.words[self._state.stopped] - 1
+                return Outcome("exit", done, status=status)
+            case Verdict.PAUSE:
+                return Outcome("limit", done)
+            case Verdict.DEADLOCK:
+                return Outcome("deadlock", done, explanation=explain(self))
+            case Verdict.TRAP:
+                return self._trap(stop)
+            case Verdict.BREAK:
+                vcpu = self.vcpus[stop.actor]
+                if self.words[vcpu.arch.nia] in self.vms[vcpu.kvm.number].ends:
+                    self.words[self._state.stopped] = 1
+                    return Outcome("exit", done)
+                return Outcome("breakpoint", done, vcpu=vcpu.index)
+            case Verdict.DIVERGED:
+                raise ReplayError(
+                    f"the schedule does not fit this run: turn {stop.next_turn} names an actor "
+                    f"that cannot run, got {self.actor_name(stop.actor)}"
+                )
+        raise MemoryError("the engine is out of memory")
+
+    def _trap(self, stop: Stop) -> Outcome:
+        vcpu = self.vcpus[stop.actor]
+        vector = self.words[vcpu.arch.trap_vector]
+        nia = self.words[vcpu.arch.nia]
+        srr1 = self.words[vcpu.arch.trap_srr1]
+        return Outcome(
+            "trap",
+            self.instructions,
+            vcpu=vcpu.index,
+            explanation=f"v{vcpu.index} took interrupt {vector:#x} at {nia:#x} "
+            f"(SRR1 {srr1:#x}), and the guest has no code at that vector",
+        )
+
+    # -- watching it
+
+    def actor_name(self, actor: int) -> str:
+        """Name an actor as schedules do."""
+        return self.vcpus[actor].name if actor < len(self.vcpus) else f"actor {actor}"
+
+    def where(self, actor: int) -> list[Place]:
+        """Say where in the host code's source an actor stands, outermost call first."""
+        node = self.words[self._node_ref(actor)]
+        return self.automaton.where(node) if node else []
+
+    def counts(self, vcpu: int) -> dict[Event, int]:
+        """Return how often each event happened to a vcpu."""
+        return {BY_NUMBER[i]: n for i, n in enumerate(self.engine.counters(vcpu))}
+
+    def events(self) -> list[TraceEvent]:
+        """Return the events since the last call; `engine.keep_events` says how many are kept."""
+        return [self._event(observed) for observed in self.engine.drain()]
+
+    def _event(self, seen: Observed) -> TraceEvent:
+        event = BY_NUMBER[seen.event]
+        return TraceEvent(
+            seen.tb, self.actor_name(seen.actor), seen.vcpu, event, seen.value, seen.nia
+        )
+
+    def schedule(self) -> Iterable[Turn]:
+        """Return the turns of the run so far; `engine.record(True)` before it keeps them."""
+        return self.engine.recorded()
+
+
+class _Teacher:
+    """Gives what the automaton learns to the engine. shared: refs that several actors use."""
+
+    def __init__(self, engine: Engine, shared: frozenset[int]) -> None:
+        self._engine = engine
+        self._shared = shared
+
+    def add_node(self, op: Op) -> int:
+        """Return the number of a new node."""
+        coded = op.coded()
+        return self._engine.add_node(
+            coded.op,
+            visible=not self._shared.isdisjoint(op.refs()),
+            ref=coded.ref,
+            ref2=coded.ref2,
+            a=coded.a,
+            b=coded.b,
+            entries=coded.entries,
+            pool=coded.pool,
+        )
+
+    def add_edge(self, node: int, answer: int, target: int) -> None:
+        """Lead from a node to another."""
+        self._engine.add_edge(node, answer, target)
+
+
+def _unplaced(struct: str, _index: int) -> Window:
+    """Stand in for refs of a machine that does not exist yet."""
+    return Window(fields(struct)[1])
+
+
+def _task(vcpu: Vcpu) -> Callable[[], HostCode[None]]:
+    return lambda: vcpu_task(vcpu)

@@ -1,0 +1,35 @@
+"""The host's scheduler: tasks of vcpus take turns on the cpus they share.
+
+A task stays on the cpu it was given (its affinity). While it runs it owns the cpu; it gives it up
+when it waits, and at the end of its time slice if others wait for it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from emu.hv.event import Event
+from emu.hv.ops import Await, CompareAndSet, HostCode, Relax, Trace, Write, zero
+
+if TYPE_CHECKING:
+    from emu.hv.kvm import Vcpu
+
+
+def sched_in(vcpu: Vcpu) -> HostCode[None]:
+    """Wait for the vcpu's cpu and take it."""
+    cpu = vcpu.pcpu
+    while not (yield CompareAndSet(cpu.running, 0, 1 + vcpu.index)):
+        yield Await(zero(cpu.running))
+
+
+def sched_out(vcpu: Vcpu) -> HostCode[None]:
+    """Give the cpu up."""
+    yield Write(vcpu.pcpu.running, 0)
+
+
+def resched(vcpu: Vcpu) -> HostCode[None]:
+    """Let the other tasks of this cpu have their turn."""
+    yield Trace(Event.PREEMPTED, vcpu.index)
+    yield from sched_out(vcpu)
+    yield Relax()
+    yield from sched_in(vcpu)

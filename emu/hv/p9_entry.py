@@ -1,0 +1,85 @@
+"""Into the guest and out again on POWER9, where each hardware thread is a partition of its own.
+
+The order is the point: every step here that another cpu can see is one yield, in KVM's order
+(kvmhv_run_single_vcpu() of book3s_hv.c, kvmhv_vcpu_entry_p9() of book3s_hv_p9_entry.c).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from emu.hv.event import Event
+from emu.hv.ipi import local_irq_disable, local_irq_enable
+from emu.hv.kvm import BUSY_IN_HOST, RUNNABLE
+from emu.hv.ops import Copy, Exit, HostCode, Read, ReadTrap, Reason, RunGuest, Sum, Trace, Write
+
+if TYPE_CHECKING:
+    from emu.hv.kvm import Vcpu
+
+EXIT_EVENTS = {
+    Reason.HCALL: Event.EXIT_HCALL,
+    Reason.HFAC_UNAVAIL: Event.EXIT_HFAC_UNAVAIL,
+    Reason.EMUL_ASSIST: Event.EXIT_EMUL_ASSIST,
+    Reason.HDEC: Event.EXIT_HDEC,
+    Reason.H_DOORBELL: Event.EXIT_H_DOORBELL,
+    Reason.EXTERNAL: Event.EXIT_EXTERNAL,
+    Reason.STOP: Event.EXIT_STOP,
+}
+
+NEVER = (1 << 64) - 1
+
+
+def kvmhv_run_single_vcpu(vcpu: Vcpu) -> HostCode[Exit | None]:
+    """Run a vcpu in the guest once; None if something came up before it could enter."""
+    cpu = vcpu.pcpu
+    yield Write(vcpu.ceded, 0)
+    yield from local_irq_disable(cpu)
+    yield Write(vcpu.state, RUNNABLE)
+    if (yield Read(vcpu.request_exit)) or (yield Read(cpu.need_resched)):
+        yield Write(vcpu.state, BUSY_IN_HOST)
+        yield from local_irq_enable(cpu)
+        return None
+    # Published before any pending flag is looked at (with a barrier between): a sender sets the
+    # flag first and looks here afterwards, so at least one of the two sees the other.
+    yield Write(vcpu.cpu, 1 + cpu.number)
+    yield Write(vcpu.thread_cpu, 1 + cpu.number)
+    external = yield Read(vcpu.pending_exceptions, limit=1)
+    yield Write(vcpu.arch.external_pending, external)
+    yield from kvmhv_vcpu_entry_p9(vcpu)
+    yield Write(vcpu.cpu, 0)
+    yield Write(vcpu.thread_cpu, 0)
+    yield Write(vcpu.state, BUSY_IN_HOST)
+    yield from local_irq_enable(cpu)
+    exit_: Exit = yield ReadTrap(vcpu.trap)
+    yield Trace(EXIT_EVENTS[exit_.reason], vcpu.index)
+    return exit_
+
+
+def kvmhv_vcpu_entry_p9(vcpu: Vcpu) -> HostCode[None]:
+    """Load the guest's state, run it, save it; a doorbell goes in and comes out with it."""
+    cpu = vcpu.pcpu
+    thread, subproc = cpu.thread, cpu.subproc
+    yield Write(thread.vcpu, 1 + vcpu.index)
+    yield Copy(thread.lpcr, vcpu.vcore.lpcr)
+    if (yield Read(vcpu.doorbell_request)):
+        yield Write(vcpu.doorbell_request, 0)
+        yield Write(subproc.dpdes, 1)
+    yield Copy(thread.hfscr, vcpu.hfscr)
+    yield Write(subproc.lpid, vcpu.kvm.lpid)
+    yield Write(subproc.tb_offset, vcpu.kvm.tb_offset)
+    yield from _set_hdec(vcpu)
+    yield Trace(Event.ENTER, vcpu.index)
+    yield RunGuest(cpu.number, vcpu.trap)
+    if (yield Read(subproc.dpdes)):
+        yield Write(vcpu.doorbell_request, 1)  # merged: a 0 here must not erase a sender's 1
+        yield Write(subproc.dpdes, 0)
+    yield Write(subproc.lpid, 0)
+
+
+def _set_hdec(vcpu: Vcpu) -> HostCode[None]:
+    """Bound the stay in the guest if other tasks share this cpu."""
+    cpu = vcpu.pcpu
+    if cpu.timeslice:
+        yield Sum(cpu.thread.hdec_expires, cpu.timebase, cpu.timeslice)
+    else:
+        yield Write(cpu.thread.hdec_expires, NEVER)

@@ -1,0 +1,93 @@
+"""A vcpu's task: userspace's loop around KVM_RUN, and the kernel's loop inside it.
+
+Source: kvmppc_vcpu_run_hv() and kvmppc_handle_exit_hv() of book3s_hv.c.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from emu.hv.cede import kvmppc_cede, kvmppc_vcore_blocked
+from emu.hv.doorbell import kvmppc_emulate_doorbell_instr
+from emu.hv.event import Event
+from emu.hv.hcalls import H_CEDE, H_SUCCESS, kvmppc_pseries_do_hcall, set_result
+from emu.hv.host_sched import resched, sched_in
+from emu.hv.ops import Check, Exit, HostCode, Inject, Or, Reason, Trace, nonzero
+from emu.hv.p9_entry import kvmhv_run_single_vcpu
+from emu.hv.userspace import userspace_hcall
+from emu.isa.facilities import BY_NAME as FACILITIES
+from emu.isa.interrupts import BY_NAME as INTERRUPTS
+from emu.isa.msr import mask
+
+if TYPE_CHECKING:
+    from emu.hv.kvm import Vcpu
+
+MSR_PR: Final = mask("MSR", "PR")
+SRR1_ILL: Final = mask("SRR1", "ILL")
+PROGRAM: Final = INTERRUPTS["program"].vector
+SYSTEM_CALL: Final = INTERRUPTS["system_call"].vector
+MSGP: Final = FACILITIES["MSGP"].ic
+# Off at first, and switched on when the guest first uses them.
+ON_DEMAND: Final = (FACILITIES["PM"].ic, FACILITIES["EBB"].ic)
+
+
+def vcpu_task(vcpu: Vcpu) -> HostCode[None]:
+    """Run a vcpu for ever: KVM_RUN, then whatever it asks of userspace."""
+    yield from sched_in(vcpu)
+    while True:
+        number = yield from kvmppc_vcpu_run_hv(vcpu)
+        yield from userspace_hcall(vcpu, number)
+
+
+def kvmppc_vcpu_run_hv(vcpu: Vcpu) -> HostCode[int | None]:
+    """KVM_RUN: returns the hcall that userspace must handle (KVM_EXIT_PAPR_HCALL)."""
+    while True:
+        exit_ = yield from kvmhv_run_single_vcpu(vcpu)
+        if exit_ is None:
+            yield from resched(vcpu)
+        elif exit_.reason is Reason.HCALL:
+            if not (yield from _hcall(vcpu, exit_.detail)):
+                return exit_.detail
+        else:
+            yield from kvmppc_handle_exit_hv(vcpu, exit_)
+
+
+def _hcall(vcpu: Vcpu, number: int | None) -> HostCode[bool]:
+    """Handle sc 1; False: userspace must. From problem state it is the guest kernel's."""
+    if (yield Check(nonzero(vcpu.arch.msr, MSR_PR))):
+        yield Inject(vcpu.pcpu.number, SYSTEM_CALL)
+        return True
+    if number == H_CEDE:
+        yield from set_result(vcpu, H_SUCCESS)
+        yield from kvmppc_cede(vcpu)
+        yield from kvmppc_vcore_blocked(vcpu)
+        return True
+    handled: bool = yield from kvmppc_pseries_do_hcall(vcpu, number)
+    return handled
+
+
+def kvmppc_handle_exit_hv(vcpu: Vcpu, exit_: Exit) -> HostCode[None]:
+    """Deal with an exit that is no hcall; the guest resumes afterwards."""
+    if exit_.reason is Reason.HFAC_UNAVAIL:
+        yield from _facility_unavailable(vcpu, exit_.detail)
+    elif exit_.reason is Reason.EMUL_ASSIST:
+        yield from kvmppc_core_queue_program(vcpu)
+    elif exit_.reason is Reason.HDEC:
+        yield from resched(vcpu)
+
+
+def _facility_unavailable(vcpu: Vcpu, cause: int | None) -> HostCode[None]:
+    """Emulate the doorbell facility, switch on what the guest may have, refuse the rest."""
+    if cause == MSGP:
+        if not (yield from kvmppc_emulate_doorbell_instr(vcpu)):
+            yield from kvmppc_core_queue_program(vcpu)
+    elif cause in ON_DEMAND:
+        yield Or(vcpu.hfscr, 1 << cause)
+    else:
+        yield from kvmppc_core_queue_program(vcpu)
+
+
+def kvmppc_core_queue_program(vcpu: Vcpu) -> HostCode[None]:
+    """Give the guest an illegal-instruction program interrupt at NIA."""
+    yield Trace(Event.PROGRAM, vcpu.index)
+    yield Inject(vcpu.pcpu.number, PROGRAM, SRR1_ILL)

@@ -1,0 +1,99 @@
+"""The VMM's role: what happens to a vcpu while its KVM_RUN has returned.
+
+A vcpu that is here is busy in host. Its registers are userspace's to change.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from emu.hv.event import Event
+from emu.hv.hcalls import H_FUNCTION, H_PARAMETER, H_SUCCESS, hcall_number, set_result
+from emu.hv.ipi import kvmppc_fast_vcpu_kick_hv
+from emu.hv.ops import (
+    Call,
+    Check,
+    Clear,
+    GetChars,
+    HostCode,
+    OneOf,
+    Or,
+    PutChars,
+    Stop,
+    Trace,
+    at_least,
+)
+from emu.isa.hcalls import RETURN_CODES
+from emu.isa.msr import mask
+
+if TYPE_CHECKING:
+    from emu.hv.kvm import Vcpu
+
+H_GET_TERM_CHAR: Final = hcall_number("H_GET_TERM_CHAR")
+H_PUT_TERM_CHAR: Final = hcall_number("H_PUT_TERM_CHAR")
+H_SET_MODE: Final = hcall_number("H_SET_MODE")
+H_EXIT: Final = hcall_number("H_EXIT")
+
+LPCR_ILE: Final = mask("LPCR", "ILE")
+LPCR_AIL: Final = mask("LPCR", "AIL")
+RESOURCE_AIL, RESOURCE_ILE = 3, 4
+
+
+def userspace_hcall(vcpu: Vcpu, number: int | None) -> HostCode[None]:
+    """Handle an hcall that the kernel passed on; what nobody knows is H_FUNCTION."""
+    yield Trace(Event.USERSPACE, vcpu.index)
+    if number == H_PUT_TERM_CHAR:
+        yield from _put_term_char(vcpu)
+    elif number == H_GET_TERM_CHAR:
+        yield GetChars(vcpu.kvm.number, vcpu.gpr(5), vcpu.gpr(4), vcpu.kvm.console_in)
+        yield from set_result(vcpu, H_SUCCESS)
+    elif number == H_SET_MODE:
+        code = yield from _set_mode(vcpu)
+        yield from set_result(vcpu, code)
+    elif number == H_EXIT:
+        yield Stop(vcpu.gpr(4))
+    elif number in vcpu.kvm.python_hcalls:
+        yield Call(number, vcpu.index)
+    else:
+        yield from set_result(vcpu, H_FUNCTION)
+
+
+def _put_term_char(vcpu: Vcpu) -> HostCode[None]:
+    """Write up to 16 characters, r6 and r7, to the console."""
+    if (yield Check(at_least(vcpu.gpr(5), 17))):
+        yield from set_result(vcpu, H_PARAMETER)
+        return
+    yield PutChars(vcpu.kvm.number, vcpu.gpr(6), vcpu.gpr(5), vcpu.kvm.console_out)
+    yield from set_result(vcpu, H_SUCCESS)
+
+
+def _set_mode(vcpu: Vcpu) -> HostCode[int]:
+    """Set where (AIL) and in which byte order (ILE) the guest's interrupts are taken.
+
+    It concerns every vcpu: those in the guest are kicked, and come back with the new LPCR.
+    """
+    resource = yield OneOf(vcpu.gpr(5), (RESOURCE_AIL, RESOURCE_ILE))
+    if resource is None:
+        return RETURN_CODES["H_P2"]
+    value = yield OneOf(vcpu.gpr(4), (0, 1, 3))
+    if (yield Check(at_least(vcpu.gpr(6), 1))):
+        return RETURN_CODES["H_P3"]
+    if (yield Check(at_least(vcpu.gpr(7), 1))):
+        return RETURN_CODES["H_P4"]
+    if resource == RESOURCE_ILE:
+        if value not in (0, 1):
+            return RETURN_CODES["H_UNSUPPORTED_FLAG"]
+        bits = LPCR_ILE
+    else:
+        if value not in (0, 3):
+            return RETURN_CODES["H_UNSUPPORTED_FLAG"]
+        bits = LPCR_AIL
+    for vcore in vcpu.kvm.vcores:
+        if value:
+            yield Or(vcore.lpcr, bits)
+        else:
+            yield Clear(vcore.lpcr, bits)
+    for other in vcpu.kvm.vcpus:
+        if other is not vcpu:
+            yield from kvmppc_fast_vcpu_kick_hv(vcpu, other)
+    return H_SUCCESS
