@@ -28,9 +28,9 @@ def run_on_qemu(batch, qemu, path):
     return batch.states(done.stdout)
 
 
-def new_core(nbytes, *, msr):
-    """One thread of a POWER9 with at least so much memory, and one vcpu on it."""
-    core = EmuMachine()
+def new_core(nbytes, *, msr, generation=9):
+    """One thread of a host with at least so much memory, and one vcpu on it."""
+    core = EmuMachine(generation=generation)
     core.new_memory(0, (nbytes + PAGE - 1) // PAGE * PAGE)
     core.subproc[0].nthreads = 1
     core.thread[0].vcpu = 1

@@ -176,7 +176,7 @@ def explain(variant, word, registers, mine, theirs):
 @pytest.mark.parametrize("little", [False, True], ids=["big", "little"])
 @pytest.mark.parametrize("seed", range(2))
 def test_single_instructions_with_any_operands(seed, little, sf):
-    rng = random.Random(f"{seed} {little} {sf}")  # noqa: S311, the same numbers again
+    rng = random.Random(f"{seed} {little} {sf}")
     pair = Pair(sf=sf, little=little)
     pair.write(0x4000, rng.randbytes(CODE - 0x4000))
     failures = {}
