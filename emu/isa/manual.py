@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from . import hcalls, interrupts, msr, sprs
 from .facilities import BY_NAME as FACILITIES
 from .instruction import VARIES
+from .notes import NOTES
 from .table import ALIASES, CHAPTERS, INSNS, VARIANTS, candidates
 
 if TYPE_CHECKING:
@@ -95,6 +96,11 @@ def _generations(since: int, until: int) -> str:
 def _vector(name: str) -> str:
     row = interrupts.BY_NAME[name]
     return f"{row.vector:#x} {row.title}"
+
+
+def _note(key: str) -> list[str]:
+    """Section with what this machine does where the book leaves it open."""
+    return _section("On this machine", _wrap(NOTES.get(key, "")))
 
 
 # ---- instructions --------------------------------------------------------------------------
@@ -213,6 +219,7 @@ def instruction_page(row: Insn, *, aliases: bool = True) -> str:
     if row.invalid:
         facts.insert(1, ("invalid", "; ".join(row.invalid)))
     lines += _section("Facts", _columns(facts))
+    lines += _note(row.name)
     lines += _section("Interrupts", _columns(instruction_interrupts(row)))
     if aliases:
         lines += _section("Extended mnemonics", _extended(row))
@@ -263,13 +270,14 @@ def spr_page(rows: tuple[Spr, ...]) -> str:
         lines += _section(row.summary, _columns(_spr_access(row)))
     if name in msr.REGISTERS:
         lines += _section("Bits", _bits_table(name))
+    lines += _note(rows[0].name)
     return "\n".join(lines) + "\n"
 
 
 def register_page(name: str) -> str:
     """Page of a register, or of a message, that is no SPR."""
     kind = {"MSR": "machine state register", "DBELL": "doorbell message: (RB) of msgsndp, msgsnd"}
-    lines = [_heading(name, kind[name]), *_section("Bits", _bits_table(name))]
+    lines = [_heading(name, kind[name]), *_section("Bits", _bits_table(name)), *_note(name.lower())]
     return "\n".join(lines) + "\n"
 
 
@@ -288,7 +296,7 @@ def interrupt_page(row: Interrupt) -> str:
     facts.append(("source", row.source))
     heading = _heading(row.name, f"{row.title} interrupt")
     lines = [heading, "", *("  " + line for line in _wrap(row.summary)),
-             *_section("Facts", _columns(facts))]  # fmt: skip
+             *_section("Facts", _columns(facts)), *_note(row.name)]  # fmt: skip
     return "\n".join(lines) + "\n"
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from emu.isa import hcalls, interrupts, sprs
 from emu.isa.manual import UnknownNameError, index, instruction_page, manual, page, picture
+from emu.isa.notes import NOTES
 from emu.isa.table import ALIASES, INSNS, VARIANTS
 
 
@@ -97,6 +98,12 @@ def test_every_hcall_has_a_page_with_its_registers(row):
     assert f"{row.number:#x}" in text
     for register, argument in enumerate(row.arguments, 4):
         assert re.search(rf"^  r{register} +{argument}$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("key", NOTES)
+def test_every_note_stands_on_its_page(key):
+    text = " ".join(page(key.replace("_", ".") if key == "slbfee_" else key).split())
+    assert "On this machine " + " ".join(NOTES[key].split()) in text
 
 
 def test_a_misspelt_name_earns_suggestions():
