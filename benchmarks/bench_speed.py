@@ -52,7 +52,8 @@ def run(path: Path, quantum: int = 1 << 62) -> int:
         reason = machine.run(0, quantum)
         if reason is Exit.HCALL:
             if gpr[3] == H_EXIT:
-                assert gpr[4] == 0, f"{path} failed"
+                if gpr[4] != 0:
+                    raise AssertionError(f"{path} failed")
                 return vcpu.ic
         elif reason is not Exit.BUDGET:
             raise AssertionError(f"{path}: {reason!r} at {vcpu.nia:#x}")

@@ -33,7 +33,8 @@ typedef struct {
     uint64_t reserve_ea;       /* real address of the reservation; meaningful if reserve_size != 0 */
     uint64_t reserve_size;     /* bytes reserved by the last l*arx, 0 = none */
     uint64_t dec_armed;        /* 0: the guest has never written DEC, and it does not count */
-    uint64_t dec_expires;      /* guest TB at which DEC becomes -1: DEC = dec_expires - 1 - TB */
+    uint64_t dec_expires;      /* guest TB at which DEC becomes -1: DEC = dec_expires - 1 - TB;
+                                  it is past if TB - dec_expires, as a signed number, is >= 0 */
     uint64_t external_pending; /* a virtual external interrupt is asserted (LPCR[MER], level) */
     uint64_t exit_word;        /* image of the instruction that caused the last exit */
     uint64_t trap_vector;      /* EMU_EXIT_UNHANDLED: the interrupt that nobody handles, ... */

@@ -133,6 +133,12 @@ int emu_fetch(emu_machine *m, uint32_t vcpu, uint32_t *word)
 /* Going on in the guest; no exit. */
 #define RUNNING EMU_NEXITS
 
+/* Ticks until DEC is below zero. Guest time may wrap, so only the difference counts. */
+static int64_t to_decrementer(const emu_cpu *c, const emu_vcpu *v)
+{
+    return (int64_t)(v->dec_expires - guest_tb(c));
+}
+
 /* Asynchronous interrupts in the order of emu/isa/interrupts.py. The hypervisor's are taken whatever
  * MSR[EE] says, as HV is 0. */
 static emu_exit_reason take_pending(emu_cpu *c, emu_vcpu *v)
@@ -147,7 +153,7 @@ static emu_exit_reason take_pending(emu_cpu *c, emu_vcpu *v)
         uint64_t mine = 1ull << (t->tir & 63);
         if (v->external_pending || t->lpcr & LPCR_MER)
             i.vector = VECTOR_EXTERNAL;
-        else if (v->dec_armed && guest_tb(c) >= v->dec_expires)
+        else if (v->dec_armed && to_decrementer(c, v) <= 0)
             i.vector = VECTOR_DECREMENTER;
         else if (c->s->dpdes & mine)
             i.vector = VECTOR_DOORBELL;
@@ -172,8 +178,8 @@ static uint64_t distance_to_timer(const emu_cpu *c, const emu_vcpu *v, uint64_t 
     uint64_t tb = emu_state(c->m)->tb;
     if (c->t->lpcr & LPCR_HDICE && c->t->hdec_expires - tb < budget)
         budget = c->t->hdec_expires - tb;
-    if (v->msr & MSR_EE && v->dec_armed && v->dec_expires - guest_tb(c) < budget)
-        budget = v->dec_expires - guest_tb(c);
+    if (v->msr & MSR_EE && v->dec_armed && (uint64_t)to_decrementer(c, v) < budget)
+        budget = (uint64_t)to_decrementer(c, v);
     return budget;
 }
 

@@ -74,7 +74,9 @@ def test_word_traps_look_at_the_low_words():
     taken("tweq 3,4", 0x700, r3=(1 << 40) + 1, r4=1)
 
 
-@pytest.mark.parametrize("access", ["ld 5,0(3)", "lbz 5,0(3)", "ldx 5,0,3", "lwarx 5,0,3", "lmw 30,0(3)"])
+@pytest.mark.parametrize(
+    "access", ["ld 5,0(3)", "lbz 5,0(3)", "ldx 5,0,3", "lwarx 5,0,3", "lmw 30,0(3)"]
+)
 def test_a_load_outside_the_partition_is_a_data_storage_interrupt(access):
     g = taken(access, 0x300, r3=1 << 40, dar=1, dsisr=1)
     assert (g.r(20), g.r(21)) == (g.at("_start"), SF | ME)
@@ -111,7 +113,8 @@ def test_running_off_the_end_of_memory_is_one_too():
 
 
 @pytest.mark.parametrize("access", ["lwarx 5,0,3", "stwcx. 5,0,3", "lharx 5,0,3", "ldarx 5,0,3",
-                                    "stdcx. 5,0,3", "sthcx. 5,0,3", "lqarx 6,0,3", "stqcx. 6,0,3"])  # fmt: skip
+                                    "stdcx. 5,0,3", "sthcx. 5,0,3", "lqarx 6,0,3",
+                                    "stqcx. 6,0,3"])  # fmt: skip
 def test_an_unaligned_reservation_is_an_alignment_interrupt(access):
     g = taken(access, 0x600, r3=0x20001)
     assert (g.r(20), g.r(21), g.v.dar) == (g.at("_start"), SF | ME, 0x20001)
@@ -193,7 +196,11 @@ def test_without_ile_interrupts_are_big_endian():
 @pytest.mark.parametrize("translation", [IR | DR, IR, DR, 0])
 def test_ail_3_moves_vectors_if_both_relocations_are_on(translation):
     moved = translation == IR | DR
-    text = ".org 0xc00\n li 22,0\n sc 1\n.org 0x4c00\n li 22,1\n mfmsr 23\n sc 1\n.org 0x10000\n_start: sc"
+    text = (
+        ".org 0xc00\n li 22,0\n sc 1\n"
+        ".org 0x4c00\n li 22,1\n mfmsr 23\n sc 1\n"
+        ".org 0x10000\n_start: sc"
+    )
     g = Guest(text, msr=SF | ME | translation)
     g.t.lpcr = AIL3
     g.finish()
@@ -301,7 +308,11 @@ def test_taking_a_doorbell_clears_the_own_bit_only():
 
 
 def test_the_decrementer_stays_pending():
-    g = Guest(".org 0x900\n addi 22,22,1\n cmpdi 22,3\n beq 1f\n rfid\n1: sc 1\n.org 0x10000\n_start: b .", msr=SF | ME | EE)
+    g = Guest(
+        ".org 0x900\n addi 22,22,1\n cmpdi 22,3\n beq 1f\n rfid\n1: sc 1\n"
+        ".org 0x10000\n_start: b .",
+        msr=SF | ME | EE,
+    )
     pend(g, "decrementer")
     g.finish()
     assert g.r(22) == 3
@@ -344,7 +355,7 @@ def test_without_hdice_hdec_is_silent():
     assert g.run(10) is Exit.BUDGET
 
 
-# ---- MSR[SE] and MSR[BE]
+# ---- trace: SE and BE of the MSR
 
 
 def trace_handler():
@@ -352,7 +363,10 @@ def trace_handler():
 
 
 def test_se_traces_every_instruction_but_rfid():
-    text = trace_handler() + ".org 0x10000\n_start: li 3,1\na: li 4,2\nb: b 1f\n nop\n1: li 5,3\nc: sc 1"
+    text = (
+        trace_handler()
+        + ".org 0x10000\n_start: li 3,1\na: li 4,2\nb: b 1f\n nop\n1: li 5,3\nc: sc 1"
+    )
     g = Guest(text, msr=SF | ME | SE, r8=0x20000)
     g.finish()
     assert g.r(10) == 4
@@ -361,7 +375,10 @@ def test_se_traces_every_instruction_but_rfid():
 
 
 def test_be_traces_branches_taken_or_not():
-    text = trace_handler() + ".org 0x10000\n_start: li 3,1\n cmpdi 3,2\n beq 1f\na: b 1f\n nop\n1: sc 1"
+    text = (
+        trace_handler()
+        + ".org 0x10000\n_start: li 3,1\n cmpdi 3,2\n beq 1f\na: b 1f\n nop\n1: sc 1"
+    )
     g = Guest(text, msr=SF | ME | BE, r8=0x20000)
     g.finish()
     assert [g.word(0x20008 + 8 * i, 8) for i in range(g.r(10))] == [g.at("a"), g.at("a") + 8]
@@ -385,7 +402,12 @@ def test_interrupts_are_counted_and_logged():
     assert g.machine.count(0, Deed.INTERRUPT, 0x700) == 1
     assert g.machine.count(0, Deed.INTERRUPT, 0xC00) == 0
     (entry,) = g.machine.drain()
-    assert (entry.nia, entry.vcpu, entry.deed, entry.argument) == (g.at("here"), 0, Deed.INTERRUPT, 0x700)
+    assert (entry.nia, entry.vcpu, entry.deed, entry.argument) == (
+        g.at("here"),
+        0,
+        Deed.INTERRUPT,
+        0x700,
+    )
 
 
 def test_a_full_log_loses_the_newest_and_says_how_many():
