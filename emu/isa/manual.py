@@ -7,6 +7,7 @@ words allow it.
 from __future__ import annotations
 
 import difflib
+import re
 import textwrap
 from functools import cache
 from typing import TYPE_CHECKING, Final
@@ -173,12 +174,16 @@ def _fields(row: Insn) -> list[tuple[str, str, str]]:
 
 @cache
 def _aliases() -> dict[str, list[tuple[str, str]]]:
-    """Row name -> (what is written, what it stands for) of each of its extended mnemonics."""
+    """Row name -> (what is written, what it stands for) of each of its extended mnemonics.
+
+    One that is spelt like an instruction is on that one's page too: `mftb RT = mfspr RT,268`.
+    """
     found: dict[str, list[tuple[str, str]]] = {}
     for mnemonic, alias in ALIASES:
-        row = VARIANTS[alias.base.partition(" ")[0]].insn
+        variants = (VARIANTS[alias.base.partition(" ")[0]], VARIANTS.get(mnemonic))
         written = f"{mnemonic} {_plain(alias.operands)}".rstrip()
-        found.setdefault(row.name, []).append((written, f"{_plain(alias.base)}".rstrip()))
+        for name in {variant.insn.name for variant in variants if variant}:
+            found.setdefault(name, []).append((written, _plain(alias.base).rstrip()))
     return found
 
 
@@ -192,10 +197,7 @@ def _extended(row: Insn) -> list[str]:
 
 def _plain(text: str) -> str:
     """Return a syntax without the tails that tell operands of one name apart: L@9 is an L."""
-    words: list[str] = []
-    for word in text.split("@"):
-        words.append(word.lstrip("0123456789acs") if words else word)
-    return "".join(words).replace("RA0", "RA")
+    return re.sub(r"@\w+", "", text).replace("RA0", "RA")
 
 
 def instruction_page(row: Insn, *, aliases: bool = True) -> str:

@@ -135,3 +135,13 @@ def test_the_whole_manual_has_one_block_for_each_entry():
     blocks = re.findall(r"^```text\n(\S+)", text, re.MULTILINE)
     expected = len(INSNS) + 2 + len({row.name for row in sprs.SPRS})
     assert len(blocks) == expected + len(interrupts.INTERRUPTS) + len(hcalls.HCALLS)
+
+
+def test_an_instruction_shows_the_extended_mnemonics_that_are_spelt_like_it():
+    assert "mftb RT,TBR  = mfspr RT,TBR" in page("mftb")
+    assert "mtcrf FXM,RS  = mtocrf FXM,RS" in page("mtcrf")
+
+
+def test_operands_are_called_as_the_book_calls_them():
+    assert "dcbtct RA,RB[,TH]  = dcbt RA,RB,TH" in page("dcbt")
+    assert "@" not in manual()
