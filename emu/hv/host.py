@@ -23,7 +23,7 @@ from emu.hv.automaton import Automaton, Place
 from emu.hv.deadlock import explain
 from emu.hv.event import BY_NUMBER, Event
 from emu.hv.generation import Generation, generation
-from emu.hv.kvm import Kvm, Vcpu, Window
+from emu.hv.kvm import HostThread, Kvm, Vcpu, Window
 from emu.hv.ops import Call, Op
 from emu.hv.run import vcpu_task
 from emu.hv.schedulers import Random, Replay, RoundRobin, Scheduler
@@ -39,8 +39,7 @@ if TYPE_CHECKING:
     from emu.hv.ops import HostCode
 
 STACK = 0x10000
-CHUNK_INSNS = 20_000_000  # so that Ctrl-C and console output need not wait for long
-CHUNK_NODES = 20_000_000
+CHUNK = 20_000_000  # so that Ctrl-C and console output need not wait for long
 UNLIMITED = (1 << 63) - 1
 PAGE = 4096
 
@@ -50,11 +49,11 @@ class Outcome:
     """How a run ended.
 
     kind: exit (H_EXIT, or the end of the text), limit, deadlock, trap (a guest interrupt that
-    nobody handles) or breakpoint. status: of an exit. vcpu: whose trap or breakpoint it was.
+    nobody handles), breakpoint, or interrupted (by the user, who says so). status: of an exit. vcpu: whose trap or breakpoint it was.
     explanation: sentences for people, one a line.
     """
 
-    kind: Literal["exit", "limit", "deadlock", "trap", "breakpoint"]
+    kind: Literal["exit", "limit", "deadlock", "trap", "breakpoint", "interrupted"]
     instructions: int
     status: int = 0
     vcpu: int | None = None
@@ -189,6 +188,11 @@ class Host:
         return machine
 
     @property
+    def actors(self) -> tuple[Vcpu | HostThread, ...]:
+        """Who runs host code: the vcpus' tasks."""
+        return self.vcpus
+
+    @property
     def words(self) -> memoryview:
         """The machine's state, one integer a word; refs are its indices."""
         return self.machine.words
@@ -275,17 +279,19 @@ class Host:
         *,
         max_insns: int | None = None,
         on_chunk: Callable[[], None] | None = None,
+        chunk: int = CHUNK,
     ) -> Outcome:
         """Run until something happens; a run that was cut short by a limit can go on.
 
-        max_insns: guest instructions of all vcpus together, of this call. on_chunk is called now
-        and then, so that a caller can show the console's output.
+        max_insns: guest instructions of all vcpus together, of this call. on_chunk is called after
+        at most `chunk` guest instructions or host steps, so that a caller can show the console's
+        output or drain events.
         """
         machine = self.machine
         order, slice_ = self._prepare(scheduler or RoundRobin())
         left = UNLIMITED if max_insns is None else max_insns
         while True:
-            stop = self.engine.run(machine, order, slice_, min(left, CHUNK_INSNS), CHUNK_NODES)
+            stop = self.engine.run(machine, order, slice_, min(left, chunk), chunk)
             left -= stop.insns
             self.instructions += stop.insns
             if stop.verdict is Verdict.LEARN:
@@ -362,7 +368,7 @@ class Host:
 
     def actor_name(self, actor: int) -> str:
         """Name an actor as schedules do."""
-        return self.vcpus[actor].name if actor < len(self.vcpus) else f"actor {actor}"
+        return self.actors[actor].name if actor < len(self.actors) else f"actor {actor}"
 
     def where(self, actor: int) -> list[Place]:
         """Say where in the host code's source an actor stands, outermost call first."""
