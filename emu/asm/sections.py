@@ -21,6 +21,8 @@ SHF_WRITE, SHF_ALLOC, SHF_EXECINSTR = 1, 2, 4
 SHF_MERGE, SHF_STRINGS, SHF_INFO_LINK, SHF_LINK_ORDER, SHF_GROUP, SHF_TLS = 16, 32, 64, 128, 512, 1024
 SHF_EXCLUDE = 0x80000000
 
+NOP, BRANCH = 0x60000000, 0x48000000
+
 A, W, X = SHF_ALLOC, SHF_WRITE, SHF_EXECINSTR
 # Flags and type of sections that say nothing themselves, by name or by name before a dot.
 KNOWN = {
@@ -161,9 +163,13 @@ def repeat(fill: bytes, size: int) -> bytes:
 
 
 def code_padding(size: int, *, big: bool) -> bytes:
-    """What alignment in code is filled with: no-ops that execution runs through."""
+    """What alignment in code is filled with, as GNU as does it.
+
+    Execution runs through: no-ops, with a branch around them if there are more than four.
+    """
     if size % 4:
         return bytes(size)
-    order = "big" if big else "little"
-    words = [0x60000000] * (size // 4)
-    return b"".join(word.to_bytes(4, order) for word in words)
+    words = [NOP] * (size // 4)
+    if len(words) > 4:
+        words[0] = BRANCH | size
+    return b"".join(word.to_bytes(4, "big" if big else "little") for word in words)

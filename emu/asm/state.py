@@ -20,6 +20,7 @@ from .sections import (
     default_section,
     repeat,
 )
+from .source import Line
 from .symbols import Symbol
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from .expressions import Code
     from .parse import Operand, Postfix
     from .scan import Statement
-    from .source import Line
 
 MAX_BYTES = 64 << 20  # of all sections together, holes not counted
 MAX_HOLE = 1 << 40
@@ -103,7 +103,7 @@ class State:
         self._numeric_back: dict[str, Symbol] = {}
         self._numeric_forward: dict[str, Symbol] = {}
         self.numeric: list[Symbol] = []
-        self.line: Line  # being read; set before any statement
+        self.line = Line("the command line", 0, "", -1, None)  # being read
         self.files: dict[int, str] = {}
         self.source_name = ""
         self.abi_version: int | None = None
@@ -232,7 +232,9 @@ class State:
     def redefined(self, symbol: Symbol, column: int, width: int) -> None:
         """Report a second definition."""
         first = symbol.defined
-        label = f"first defined at {first.file}:{first.number}" if first else "already defined"
+        label = "already defined"
+        if first is not None:
+            label = f"first defined at {first.file}:{first.number}".removesuffix(":0")
         self.report(
             self.line, column, width, f"symbol {symbol.name} may be defined once", label
         )
