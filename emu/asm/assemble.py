@@ -14,7 +14,7 @@ from .link import Linker
 from .program import Program, ProgramSymbol, SectionImage, Segment, SourceLine
 from .sections import SHF_EXECINSTR, SHF_WRITE, SHT_NOBITS, Place
 from .source import decode, read_bytes
-from .state import TEXT_BASE
+from .state import TEXT_BASE, TooManyErrorsError
 from .symbols import COMMON, FUNC, GLOBAL, OBJECT, WEAK
 
 if TYPE_CHECKING:
@@ -90,8 +90,11 @@ def _passes(
     allocate_common(assembler)
     layout = Layout(assembler)
     if not assembler.stopped:
-        layout.run()
-        Linker(assembler, layout).run()
+        try:
+            layout.run()
+            Linker(assembler, layout).run()
+        except TooManyErrorsError:
+            pass
     if any(diagnostic.severity == "error" for _, _, diagnostic in assembler.diagnostics):
         raise AssemblyError(_in_order(assembler))
     return assembler, layout

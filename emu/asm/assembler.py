@@ -23,7 +23,7 @@ from .parse import extent
 from .scan import Statement, split_line, split_statement
 from .sections import SHT_NOBITS
 from .source import Line, Via, physical_lines
-from .state import InsnFixup, Mistake, State
+from .state import InsnFixup, Mistake, State, TooManyErrorsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -37,12 +37,9 @@ if TYPE_CHECKING:
 
 MAX_DEPTH = 100  # macros in macros, includes in includes
 MAX_EXPANSION = 1_000_000  # statements that macros and repetitions may produce
+MAX_ARGUMENT = 10_000
+MAX_EXPANDED_CHARACTERS = 32 << 20
 MAX_CONDITIONALS = 1000
-MAX_ERRORS = 200
-
-
-class TooManyErrorsError(Exception):
-    """Enough has been said."""
 
 
 class Frame:
@@ -95,6 +92,7 @@ class Assembler(State):
         self.stopped = False  # so much is wrong that the second pass has nothing to add
         self._serial = 0
         self._expanded = 0
+        self._expanded_characters = 0
         self._memo: dict[str, list[Statement]] = {}
 
     # -- reading
@@ -148,8 +146,11 @@ class Assembler(State):
         memo = self._memo
         for origin, text in lines:
             self._expanded += 1
+            self._expanded_characters += len(text)
             if self._expanded > MAX_EXPANSION:
-                self._stop_expansion(via.line)
+                self._stop_expansion(via.line, f"{MAX_EXPANSION} statements")
+            if self._expanded_characters > MAX_EXPANDED_CHARACTERS:
+                self._stop_expansion(via.line, f"{MAX_EXPANDED_CHARACTERS >> 20} MiB of text")
             line = Line(origin.file, origin.number, text, self._serial, via)
             self._serial += 1
             statements = memo.get(text)
@@ -159,12 +160,10 @@ class Assembler(State):
                 memo[text] = statements
             yield line, statements
 
-    def _stop_expansion(self, line: Line) -> None:
+    def _stop_expansion(self, line: Line, limit: str) -> None:
         line = line.outermost()
-        self.report(
-            line, 0, len(line.text),
-            f"macros and repetitions may produce at most {MAX_EXPANSION} statements", "this is more",
-        )  # fmt: skip
+        message = f"macros and repetitions may produce at most {limit}"
+        self.report(line, 0, len(line.text), message, "this is more")
         raise TooManyErrorsError
 
     def _run(self) -> None:
@@ -220,8 +219,6 @@ class Assembler(State):
             if column < 0:
                 column, width = statement.head_column, len(statement.head)
             self.report(self.line, column, width, mistake.message, mistake.label, mistake.help)
-            if len(self.diagnostics) >= MAX_ERRORS:
-                raise TooManyErrorsError from None
 
     def _directive(self, statement: Statement) -> None:
         head = statement.head
@@ -366,7 +363,7 @@ class Assembler(State):
         self._push_expansion(lines, via)
 
     def _check_expansion(self, block: Block, count: int) -> None:
-        if count * len(block.body) > MAX_EXPANSION - self._expanded:
+        if count * max(len(block.body), 1) > MAX_EXPANSION - self._expanded:
             raise self.whole(
                 f"macros and repetitions may produce at most {MAX_EXPANSION} statements",
                 f"{count} times {len(block.body)}",
@@ -381,6 +378,8 @@ class Assembler(State):
             ) from None
         count = self.macro_count
         self.macro_count += 1
+        if any(len(value) > MAX_ARGUMENT for value in values.values()):
+            raise self.whole(f"a macro argument has at most {MAX_ARGUMENT} characters")
         lines = [(line, substitute(text, values, count)) for line, text in macro.body]
         self._push_expansion(lines, Via(f"in the expansion of macro {macro.name}", self.line))
 

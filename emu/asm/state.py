@@ -32,10 +32,15 @@ if TYPE_CHECKING:
     from .scan import Statement
 
 MAX_BYTES = 64 << 20  # of all sections together, holes not counted
+MAX_DIAGNOSTICS = 500
 MAX_HOLE = 1 << 40
 MAX_SYMBOL_DEPTH = 100  # `.set a, b; .set b, c; ...` read before their definitions
 TEXT_BASE = 0x10000
 ADDRESS_LIMIT = 1 << 60  # bits 0:3 of a real address are ignored
+
+
+class TooManyErrorsError(Exception):
+    """Enough has been said."""
 
 
 class Mistake(Exception):
@@ -126,6 +131,10 @@ class State:
             "warning" if warning else "error",
         )  # fmt: skip
         self.diagnostics.append((line.serial, column, diagnostic))
+        if len(self.diagnostics) == MAX_DIAGNOSTICS:
+            last = Diagnostic(f"only the first {MAX_DIAGNOSTICS} messages are shown", line.span(0, 0))
+            self.diagnostics.append((line.serial + 1, 0, last))
+            raise TooManyErrorsError
 
     def warn(self, column: int, width: int, message: str, label: str = "") -> None:
         """Add a warning about the statement being read."""
