@@ -7,7 +7,7 @@ A program has fixed addresses and needs no linker. Knows nothing of machines.
 
 from __future__ import annotations
 
-from .assemble import assemble, assemble_file
+from .assemble import assemble, assemble_file, assemble_listing
 from .diagnostics import Diagnostic, Note, Span, render
 from .program import Program, ProgramSymbol, SectionImage, Segment, SourceLine
 
@@ -22,5 +22,6 @@ __all__ = [
     "Span",
     "assemble",
     "assemble_file",
+    "assemble_listing",
     "render",
 ]

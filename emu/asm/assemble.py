@@ -11,9 +11,10 @@ from .assembler import Assembler
 from .diagnostics import Diagnostic, Span
 from .layout import Layout
 from .link import Linker
+from .listing import ListedLine, listing
 from .program import Program, ProgramSymbol, SectionImage, Segment, SourceLine
 from .sections import SHF_EXECINSTR, SHF_WRITE, SHT_NOBITS, Place
-from .source import decode, read_bytes
+from .source import INCLUDED, decode, read_bytes
 from .state import TEXT_BASE, TooManyErrorsError
 from .symbols import COMMON, FUNC, GLOBAL, OBJECT, WEAK
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from .program import Endian
-    from .sections import Piece, Section
+    from .sections import Piece
+    from .state import Emission
 
 _TYPES = {FUNC: "func", OBJECT: "object", COMMON: "object"}
 _BINDINGS = {GLOBAL: "global", WEAK: "weak"}
@@ -42,8 +44,27 @@ def assemble(
     the first line. text_base: where `.text` begins, a multiple of 4.
     Raises AssemblyError with every diagnostic in source order.
     """
-    assembler, layout = _passes(text, filename, endian, include_dirs, defines, text_base)
+    assembler, layout = _passes(
+        text, filename, endian, include_dirs, defines, text_base, want_listing=False
+    )
     return build(assembler, layout, filename)
+
+
+def assemble_listing(
+    text: str,
+    *,
+    filename: str = "<text>",
+    endian: Endian = "big",
+    include_dirs: Sequence[str | Path] = (),
+    defines: Mapping[str, int] | None = None,
+    text_base: int = TEXT_BASE,
+) -> tuple[Program, str]:
+    """As assemble(), and the listing (see listing.py)."""
+    assembler, layout = _passes(
+        text, filename, endian, include_dirs, defines, text_base, want_listing=True
+    )
+    program = build(assembler, layout, filename)
+    return program, listing(program, list(_listed(assembler)))
 
 
 def assemble_file(
@@ -78,12 +99,16 @@ def _passes(
     include_dirs: Sequence[str | Path],
     defines: Mapping[str, int] | None,
     text_base: int,
+    *,
+    want_listing: bool,
 ) -> tuple[Assembler, Layout]:
     assembler = Assembler(
         big=endian == "big",
         text_base=text_base,
         include_dirs=[Path(directory) for directory in include_dirs],
     )
+    if want_listing:
+        assembler.read_lines = []
     for name, value in (defines or {}).items():
         assembler.set_symbol(name, value, 0)
     assembler.read(text, filename)
@@ -233,6 +258,39 @@ def _lines(assembler: Assembler) -> Iterator[SourceLine]:
             end = min(end, found[index + 1].address)
         if end > line.address:
             yield SourceLine(line.address, line.file, line.line, end)
+
+
+def _listed(assembler: Assembler) -> Iterator[ListedLine]:
+    """Every line that was read, with the bytes that it produced."""
+    produced: dict[int, list[Emission]] = {}
+    ends: dict[int, int] = {}
+    last: dict[int, int] = {}  # of each fragment, the emission whose end is still open
+    for index, emission in enumerate(assembler.emissions):
+        produced.setdefault(emission.line.serial, []).append(emission)
+        before = last.get(id(emission.fragment))
+        if before is not None:
+            ends[before] = emission.offset
+        last[id(emission.fragment)] = index
+    index_of = {id(emission): index for index, emission in enumerate(assembler.emissions)}
+    contents: dict[int, bytes] = {}
+    for line in assembler.read_lines or ():
+        address, data = None, b""
+        for emission in produced.get(line.serial, ()):
+            fragment = emission.fragment
+            piece = fragment.piece
+            if id(piece) not in contents:
+                contents[id(piece)] = piece.contents()
+            start = fragment.start or 0
+            tail = fragment.tail.size if fragment.tail else 0
+            end = ends.get(index_of[id(emission)], fragment.size + tail)
+            if address is None:
+                address = (piece.address or 0) + start + emission.offset
+            data += contents[id(piece)][start + emission.offset : start + end]
+        depth, origin = 0, line
+        while origin.via is not None:
+            depth += origin.via.message != INCLUDED
+            origin = origin.via.line
+        yield ListedLine(line.file, line.number, line.text, depth, address, data)
 
 
 def _end(piece: Piece) -> int:

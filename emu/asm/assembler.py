@@ -90,6 +90,7 @@ class Assembler(State):
         self.block: Block | None = None
         self.ended = False
         self.stopped = False  # so much is wrong that the second pass has nothing to add
+        self.read_lines: list[Line] | None = None  # every line in order of reading, if wanted
         self._serial = 0
         self._expanded = 0
         self._expanded_characters = 0
@@ -135,6 +136,8 @@ class Assembler(State):
                 statements = [split_statement(text, column, piece) for column, piece in pieces]
                 if not (in_comment or began):
                     memo[text] = statements
+            if self.read_lines is not None:
+                self.read_lines.append(line)
             yield line, statements
         if in_comment and opened is not None:
             column = opened.text.rfind("/*")
@@ -158,6 +161,8 @@ class Assembler(State):
                 pieces, _ = split_line(text, in_comment=False)
                 statements = [split_statement(text, column, piece) for column, piece in pieces]
                 memo[text] = statements
+            if self.read_lines is not None:
+                self.read_lines.append(line)
             yield line, statements
 
     def _stop_expansion(self, line: Line, limit: str) -> None:
