@@ -19,6 +19,10 @@ class ConfigError(EmuError):
 class Rendered(Protocol):
     """A diagnostic as this layer sees it."""
 
+    @property
+    def severity(self) -> str:
+        """`error` or `warning`."""
+
     def render(self) -> str:
         """Text of several lines."""
 

@@ -61,29 +61,29 @@ class Diagnostic:
             lines.append(f"{' ' * margin}--> {span.file}:{span.line}:{span.column + 1}")
             lines.append(f"{' ' * margin} |")
             lines.append(f"{span.line} | {text}".rstrip())
-            label = f" {_plain(self.label)}" if self.label else ""
+            label = f" {printable(self.label)}" if self.label else ""
             lines.append(f"{' ' * margin} | {' ' * start}{'^' * width}{label}")
         else:
             margin = 1
             lines.append(f" --> {span.file}")
-        lines += [f"{' ' * margin} = help: {_plain(self.help)}"] * bool(self.help)
+        lines += [f"{' ' * margin} = help: {printable(self.help)}"] * bool(self.help)
         for note in self.notes:
             lines.append(f"{' ' * margin} = note: {note.message} at {note.file}:{note.line}")
-        return "\n".join(_plain(line) for line in lines)
+        return "\n".join(printable(line) for line in lines)
 
     def as_json(self) -> dict[str, object]:
         """The same as plain data for `--diagnostics=json`; line and column count from 1."""
         return {
             "severity": self.severity,
-            "message": _plain(self.message),
-            "file": _plain(self.span.file),
+            "message": printable(self.message),
+            "file": printable(self.span.file),
             "line": self.span.line,
             "column": self.span.column + 1,
             "width": self.span.width,
-            "label": _plain(self.label),
-            "help": _plain(self.help),
+            "label": printable(self.label),
+            "help": printable(self.help),
             "notes": [
-                {"message": n.message, "file": _plain(n.file), "line": n.line} for n in self.notes
+                {"message": n.message, "file": printable(n.file), "line": n.line} for n in self.notes
             ],
         }
 
@@ -96,7 +96,10 @@ def render(diagnostics: Iterable[Diagnostic]) -> str:
 def suggestion(word: str, known: Iterable[str]) -> str:
     """``did you mean `x`?`` for the nearest known word, or nothing."""
     word = word[:40]
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    words = list(known)
+    # Swapped letters are the commonest slip, and no rarer change should win over them.
+    near = [other for other in words if sorted(other) == sorted(word)]
+    near = near or difflib.get_close_matches(word, words, n=1, cutoff=0.6)
     return f"did you mean `{near[0]}`?" if near else ""
 
 
@@ -109,16 +112,16 @@ def _window(span: Span) -> tuple[str, int, int]:
         cut_left, cut_right = first > 0, first + MAX_SHOWN < len(text)
         text, column = text[first : first + MAX_SHOWN], column - first
         width = min(width, len(text) - column) if column < len(text) else 1
-    before = _plain(text[:column].expandtabs(TAB))
-    until = _plain(text[: column + width].expandtabs(TAB))
-    whole = _plain(text.expandtabs(TAB))
+    before = printable(text[:column].expandtabs(TAB))
+    until = printable(text[: column + width].expandtabs(TAB))
+    whole = printable(text.expandtabs(TAB))
     start, stop = len(before), max(len(until), len(before) + 1)
     if cut_left:
         whole, start, stop = "..." + whole, start + 3, stop + 3
     return whole + "..." * cut_right, start, stop - start
 
 
-def _plain(text: str) -> str:
+def printable(text: str) -> str:
     """Every character printable: control characters and undecodable bytes as escapes."""
     if text.isprintable():
         return text

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emu.isa.disasm import disassemble
+
+from .diagnostics import printable
+from .source import decode, physical_lines, read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,8 +49,28 @@ class Names:
         return self._at[base] + (f"+{offset:#x}" if offset else "")
 
 
-def lines(program: Program, *, everything: bool = False) -> Iterator[str]:
-    """The program's code, a line each word, under the symbols; `everything`: its data too."""
+class Sources:
+    """Lines of source files, read when first asked for."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, list[str]] = {}
+
+    def line(self, file: str, number: int) -> str | None:
+        """The text of a line, None if the file or the line is not there."""
+        if file not in self._files:
+            try:
+                self._files[file] = physical_lines(decode(read_bytes(Path(file))))
+            except (OSError, ValueError):
+                self._files[file] = []
+        lines = self._files[file]
+        return printable(lines[number - 1].expandtabs(8)) if 0 < number <= len(lines) else None
+
+
+def program_lines(program: Program, *, everything: bool = False) -> Iterator[str]:
+    """The program's code, a line each word, under the symbols; `everything`: its data too.
+
+    Where the program knows its source lines, each stands before the code that it became.
+    """
     names = Names(program)
     yield f"{program.name}: {program.endian}-endian, entry {program.entry:#x}"
     for segment in program.segments:
@@ -60,12 +84,21 @@ def lines(program: Program, *, everything: bool = False) -> Iterator[str]:
 def _segment(segment: Segment, names: Names, program: Program) -> Iterator[str]:
     data = segment.data
     offset = 0
+    sources = Sources()
+    line: tuple[str, int] | None = None
     while offset < len(data):
         address = segment.address + offset
         label = names.exactly(address)
         if label is not None:
             yield ""
             yield f"{address:016x} <{label}>:"
+        origin = program.line_at(address) if program.lines else None
+        if origin is not None and (origin.file, origin.line) != line:
+            line = (origin.file, origin.line)
+            yield f"{origin.file}:{origin.line}"
+            text = sources.line(*line)
+            if text is not None:
+                yield text
         zeros = _zeros(data, offset, names, segment.address)
         if zeros >= 16:
             yield "\t..."

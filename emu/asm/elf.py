@@ -130,7 +130,7 @@ def _segments(data: bytes, header: _Header, name: str) -> Iterator[Segment]:
     found: list[Segment] = []
     for index in range(header.phnum):
         at = header.phoff + index * PHDR
-        kind, flags, offset, _, address, filesz, memsz, _ = struct.unpack_from(
+        kind, flags, offset, address, _, filesz, memsz, _ = struct.unpack_from(
             order + "IIQQQQQQ", data, at
         )
         where = f"{name}: segment {index}"

@@ -190,8 +190,9 @@ class Layout:
                 line = after.line or before.line
                 if line is None:
                     continue
+                text = line.text.strip()
                 self._state.report(
-                    line, 0, len(line.text) or 1, "two parts of the program must not overlap",
+                    line, line.text.find(text), len(text) or 1, "two parts of the program must not overlap",
                     f"{before.section.name} at {before.address:#x} ends at {end:#x}, "
                     f"{after.section.name} begins at {after.address:#x}",
                 )  # fmt: skip

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .diagnostics import printable
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -55,7 +57,7 @@ def _rows(name: str, lines: Sequence[ListedLine]) -> Iterator[str]:
             for at in range(0, len(line.data), BYTES_IN_ROW)
         ] or [""]
         address = "" if line.address is None else f"{line.address:08x}"
-        text = _printable(line.text.expandtabs(8).rstrip())
+        text = printable(line.text.expandtabs(8).rstrip())
         mark = ">" * line.depth + " " if line.depth else ""
         yield f"{line.number:4} {address:<8} {rows[0]:<8} \t{mark}{text}".rstrip()
         for index, row in enumerate(rows[1:MAX_ROWS], 1):
@@ -63,7 +65,3 @@ def _rows(name: str, lines: Sequence[ListedLine]) -> Iterator[str]:
             yield f"{line.number:4} {at:08x} {row}"
         if len(rows) > MAX_ROWS:
             yield f"{line.number:4} ... {len(line.data)} bytes"
-
-
-def _printable(text: str) -> str:
-    return "".join(c if c.isprintable() else f"\\x{ord(c) & 0xFF:02x}" for c in text)

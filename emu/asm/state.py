@@ -491,7 +491,7 @@ class _Visit:
     def __enter__(self) -> None:
         if self._symbol.evaluating:
             raise ExpressionError(
-                "a symbol must not be defined by itself", f"{self._symbol.name} is"
+                "a symbol must not be defined by itself", f"{self._symbol.name} depends on itself"
             )
         if self._state.depth >= MAX_SYMBOL_DEPTH:
             raise ExpressionError(

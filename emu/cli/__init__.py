@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 # name -> what `emu --help` says of it; the command itself is `command` in emu.cli.NAME
 COMMANDS = {
+    "asm": "assemble a program",
     "dis": "disassemble a file, or words given as hex",
     "isa": "the manual of an instruction, SPR, interrupt or hcall",
 }

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
+from emu.asm.disasm import program_lines
+from emu.asm.elf import read_elf
 from emu.cli.exit_codes import EXIT_OK
 from emu.cli.input_files import read_input, shown
 from emu.cli.numbers import address
@@ -28,8 +30,10 @@ HEX_LINE = re.compile(r"(?:(?:0x)?([0-9a-f]{1,16})[:\s]\s*)?(?:0x)?([0-9a-f]{1,8
 @click.option("--load-at", type=address, metavar="ADDR", help="Where a flat image begins.")
 @click.option("--endian", type=click.Choice(["big", "little"]), default="big", show_default=True,
               help="Of a flat image; an ELF says it itself.")  # fmt: skip
+@click.option("-S", "--source", is_flag=True, help="With the source lines that an ELF names.")
 def command(
-    what: tuple[str, ...], *, raw: bool, load_at: int | None, endian: Literal["big", "little"]
+    what: tuple[str, ...], *, raw: bool, load_at: int | None, endian: Literal["big", "little"],
+    source: bool,
 ) -> int:
     """Disassemble as objdump -d -Mpower9 does.
 
@@ -49,7 +53,7 @@ def command(
     if raw:
         lines = flat_lines(data, load_at or 0, endian)
     elif data.startswith(b"\x7fELF"):
-        raise ImageError("ELF files are not yet read")
+        lines = program_lines(read_elf(data, shown(what[0]), lines=source))
     else:
         lines = hex_lines(data, shown(what[0]))
     for line in lines:

@@ -1,0 +1,4 @@
+# Symbols that are defined by one another.
+        .set a, b
+        .set b, a
+        .long a

@@ -1,0 +1,3 @@
+# Characters that no operand has.
+        li r3, $5
+        li r3, 5\

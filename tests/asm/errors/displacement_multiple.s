@@ -1,0 +1,2 @@
+# A DS displacement that is no multiple of 4.
+        std r3, 2(r1)

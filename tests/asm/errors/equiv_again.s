@@ -1,0 +1,3 @@
+# .equiv sets a symbol once.
+        .equiv limit, 5
+        .equiv limit, 6

@@ -1,0 +1,2 @@
+# A mistake in an included file: who included it.
+        .include "include_chain.inc"

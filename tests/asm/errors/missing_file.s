@@ -1,0 +1,3 @@
+# Files that are not there.
+        .include "nowhere.inc"
+        .incbin "nowhere.bin"

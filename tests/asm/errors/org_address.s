@@ -1,0 +1,2 @@
+# An address beyond the partition's.
+        .org 0x1000000000000000

@@ -1,0 +1,5 @@
+# One name for two places.
+here:   nop
+        nop
+here:   nop
+        .set here, 5

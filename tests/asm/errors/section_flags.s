@@ -1,0 +1,3 @@
+# Flags and types of sections.
+        .section .mine, "aq"
+        .section .yours, "a", @progbit

@@ -1,0 +1,6 @@
+# What is closed must have been opened.
+        .endif
+        .else
+        .endm
+        .endr
+        .popsection

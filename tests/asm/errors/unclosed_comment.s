@@ -1,0 +1,3 @@
+# A comment without an end.
+        nop /* this goes
+        on and on

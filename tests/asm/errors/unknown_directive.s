@@ -1,0 +1,3 @@
+# A misspelt directive.
+        .alginment 3
+        .secton .data

@@ -1,0 +1,2 @@
+# A misspelt mnemonic.
+        msgsnpd r3

@@ -1,0 +1,3 @@
+# A size that depends on itself.
+from:   .space to - from + 1
+to:

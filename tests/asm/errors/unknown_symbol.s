@@ -1,0 +1,3 @@
+# A misspelt label.
+doorbell_handler:
+        b dorbell_handler
