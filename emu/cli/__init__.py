@@ -32,6 +32,7 @@ COMMANDS = {
     "asm": "assemble a program",
     "dis": "disassemble a file, or words given as hex",
     "isa": "the manual of an instruction, SPR, interrupt or hcall",
+    "litmus": "every interleaving of small tests in herd's dialect",
 }
 
 

@@ -282,7 +282,7 @@ class Litmus:
     header: dict[str, str] = field(default_factory=dict)
     registers: dict[Register, Initial] = field(default_factory=dict)
     memory: dict[str, int | Address] = field(default_factory=dict)
-    types: dict[Register | Location, CellType] = field(default_factory=dict)
+    types: dict[Observable, CellType] = field(default_factory=dict)
     threads: list[list[Cell]] = field(default_factory=list)
     handlers: list[Handler] = field(default_factory=list)
     locations: list[Observable] = field(default_factory=list)
@@ -302,6 +302,13 @@ class Litmus:
             named.update(observables(requirement.condition))
         kinds: tuple[type, ...] = (Register, Location, Ghost)
         return sorted(named, key=lambda o: (kinds.index(type(o)), _order(o)))
+
+    @property
+    def watched(self) -> list[Observable]:
+        """What is shown, and behind it what only prohibitions name."""
+        shown = self.shown
+        named = {o for p in self.prohibitions for o in observables(p.condition)}
+        return [*shown, *sorted(named.difference(shown), key=str)]
 
 
 def _order(o: Observable) -> tuple[int, int, str]:

@@ -1,15 +1,19 @@
-"""What can be wrong with a litmus test's text: diagnostics with a place, collected, raised once."""
+"""What can be wrong with a litmus test's text: found by offset, shown as the assembler shows it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from emu.asm import Diagnostic, Span
 from emu.errors import EmuError
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One mistake. `start` and `end` are character offsets into the test's text."""
+    """One mistake. `start` and `end` are character offsets into the test's text.
+
+    Both are 0 for a mistake of the whole test.
+    """
 
     message: str
     start: int
@@ -22,32 +26,19 @@ class LitmusError(EmuError):
     """A litmus test that cannot be read or translated; carries all its problems, in text order."""
 
     def __init__(self, path: str, text: str, problems: list[Problem]) -> None:
-        self.path = path
-        self.text = text
-        self.problems = sorted(problems, key=lambda p: p.start)
-        super().__init__("\n\n".join(self.render(p) for p in self.problems))
+        self.problems = tuple(sorted(problems, key=lambda p: p.start))
+        self.diagnostics = tuple(_diagnostic(path, text, p) for p in self.problems)
+        super().__init__("\n\n".join(d.render() for d in self.diagnostics))
 
-    def render(self, problem: Problem) -> str:
-        """The problem with its source line and a caret line under the offending characters."""
-        line, column = position(self.text, problem.start)
-        begin = problem.start - (column - 1)
-        stop = self.text.find("\n", begin)
-        source = self.text[begin : stop if stop >= 0 else len(self.text)].rstrip("\r")
-        before = source[: column - 1].expandtabs(8)
-        marked = source[column - 1 : column - 1 + max(1, problem.end - problem.start)]
-        width = len((source[: column - 1] + marked).expandtabs(8)) - len(before)
-        gutter = " " * len(str(line))
-        carets = " " * len(before) + "^" * max(1, width)
-        lines = [
-            f"error: {problem.message}",
-            f"{gutter}--> {self.path}:{line}:{column}",
-            f"{gutter} |",
-            f"{line} | {source.expandtabs(8)}",
-            f"{gutter} | {carets} {problem.label}".rstrip(),
-        ]
-        if problem.help:
-            lines.append(f"{gutter} = help: {problem.help}")
-        return "\n".join(lines)
+
+def _diagnostic(path: str, text: str, problem: Problem) -> Diagnostic:
+    if problem.end == 0:
+        span = Span(path, 0, "")
+    else:
+        line, column = position(text, problem.start)
+        source = text.split("\n", line)[line - 1].rstrip("\r")
+        span = Span(path, line, source, column - 1, max(1, problem.end - problem.start))
+    return Diagnostic(problem.message, span, problem.label, problem.help)
 
 
 def position(text: str, offset: int) -> tuple[int, int]:

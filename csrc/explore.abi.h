@@ -1,0 +1,207 @@
+/* The explorer's interface: a search over all interleavings of one machine.
+ *
+ * A state is the machine's words and its guest memory. A step moves one actor from one scheduling
+ * point to the next: it executes the visible operation that the actor stands before, and then all
+ * that nobody else can see, up to the next visible one (explore.c says what is visible). A
+ * schedule is a sequence of choices: which actor, and what happens to it.
+ *
+ * The machine must stand at the initial state when the search is made, belongs to it until it is freed, and
+ * is left wherever the search stopped. Without an engine the actors are the hardware threads, each
+ * with the vcpu that it holds; with one they are the engine's.
+ */
+
+typedef struct emu_engine emu_engine;
+typedef struct emu_search emu_search;
+
+/* What happens in a step. */
+typedef enum {
+    EMU_CHOICE_GO,             /* the actor does what it stands before */
+    EMU_CHOICE_FAIL,           /* likewise, but its stwcx. fails although the reservation is there */
+    EMU_CHOICE_LAND,           /* the interrupt that another thread sent to its hypervisor arrives */
+    EMU_CHOICE_DELIVER,        /* native: a message on its way to the actor's thread arrives in DPDES */
+    EMU_CHOICE_TIMER,          /* the time passes that the actor waits for, or its decrementer's */
+    EMU_NCHOICES
+} emu_choice_kind;
+
+typedef struct {
+    uint8_t actor;
+    uint8_t kind;              /* emu_choice_kind */
+} emu_choice;
+
+/* ---- what the search must know of the guest's code ---------------------------------------- */
+
+/* What an instruction word does that others may see or that others can change. */
+typedef enum {
+    EMU_POINT_PRIVATE,         /* nothing */
+    EMU_POINT_LOAD,
+    EMU_POINT_STORE,
+    EMU_POINT_RESERVE,         /* l*arx */
+    EMU_POINT_CONDITIONAL,     /* st*cx. */
+    EMU_POINT_BLOCK,           /* dcbz: the whole 128-byte block */
+    EMU_POINT_SEND,            /* msgsndp rb */
+    EMU_POINT_CLEAR,           /* msgclrp */
+    EMU_POINT_DPDES,           /* mfspr DPDES */
+    EMU_POINT_OWN,             /* what only an interrupt of its own thread can get in front of */
+    EMU_POINT_OPAQUE,          /* anything: never independent of another visible operation */
+    EMU_POINT_END              /* the thread's program ends here: it only takes interrupts */
+} emu_point_kind;
+
+typedef struct {
+    uint8_t kind;              /* emu_point_kind */
+    uint8_t ra, rb;            /* EA = (GPR ra, or 0 if 32) + (GPR rb, or disp if 32) */
+    uint8_t nbytes;            /* of storage accessed */
+    int32_t disp;
+    uint64_t reads, writes;    /* cells, by the bits of emu_search_cell, that the thread may still
+                                  touch from here on, this instruction included */
+} emu_point;
+
+/* ---- what an outcome is -------------------------------------------------------------------- */
+
+typedef enum {
+    EMU_SHOW_WORD,             /* (word & mask) >> shift */
+    EMU_SHOW_MEMORY,           /* `nbytes` at real address `ref`, in the byte order of `little` */
+    EMU_SHOW_ANY,              /* 1 if any of the search's tests of group `ref` is true */
+    EMU_SHOW_BLOCKED,          /* 1 if actor `ref` waits, and is not at the end of its program */
+    EMU_SHOW_LOST              /* BLOCKED, and ANY of group `mask` */
+} emu_show_kind;
+
+typedef struct {
+    uint32_t kind;             /* emu_show_kind */
+    uint32_t nbytes, shift, little;
+    uint64_t ref, mask;
+} emu_show;
+
+/* A condition over the shown values, in postfix order. */
+typedef enum {
+    EMU_JUDGE_TRUE,
+    EMU_JUDGE_FALSE,
+    EMU_JUDGE_EQUAL,           /* shown value `index` = `value` */
+    EMU_JUDGE_NOT,
+    EMU_JUDGE_AND,
+    EMU_JUDGE_OR
+} emu_judge_op;
+
+typedef struct {
+    uint32_t op;               /* emu_judge_op */
+    uint32_t index;
+    uint64_t value;
+} emu_judge;
+
+/* ---- making a search ------------------------------------------------------------------------ */
+
+typedef struct {
+    uint32_t algorithm;        /* emu_algorithm */
+    uint32_t ample;            /* singleton ample sets, where they are sound */
+    uint32_t spurious;         /* stwcx. may fail although the reservation is there */
+    uint32_t delayed;          /* native doorbells arrive when they like */
+    uint32_t outbox;           /* word that holds the messages on their way: bit = thread; 0 = none */
+    uint32_t taken;            /* first of a word for each vcpu that counts the doorbells it has taken, up to
+                                  15; 0 = none */
+    uint32_t timers;           /* how often in a run the time may be chosen to pass */
+    uint32_t preemptions;      /* most preemptions of a run; UINT32_MAX = any number */
+    uint32_t depth;            /* PCT: the d of the algorithm, 1 to 8 */
+    uint64_t seed;             /* of the sampling algorithms */
+    uint64_t max_states;       /* limit of stored states, or of steps for algorithms that store none */
+    uint64_t max_runs;         /* of the sampling algorithms */
+    uint32_t max_steps;        /* of one run: a longer one is cut */
+    uint32_t first;            /* stop at the first violation */
+} emu_search_options;
+
+typedef enum {
+    EMU_ALGORITHM_DFS,         /* every state once, depth first */
+    EMU_ALGORITHM_BFS,         /* every state once, fewest context switches first */
+    EMU_ALGORITHM_DPOR,        /* every class of equivalent runs: source sets and sleep sets */
+    EMU_ALGORITHM_RANDOM,
+    EMU_ALGORITHM_PCT,
+    EMU_ALGORITHM_POS
+} emu_algorithm;
+
+/* NULL: out of memory. `engine` may be NULL. */
+emu_search *emu_search_new(emu_machine *m, emu_engine *engine, const emu_search_options *options);
+void emu_search_free(emu_search *s);
+
+/* All of these: 0, or -1 for what does not exist or if memory is short. */
+int emu_search_code(emu_search *s, uint64_t address, const emu_point *points, uint32_t n);
+int emu_search_ignore(emu_search *s, uint64_t first, uint64_t n);  /* words that are no part of a state */
+int emu_search_private(emu_search *s, uint64_t first, uint64_t n); /* words of one actor alone */
+int emu_search_cell(emu_search *s, uint64_t address, uint32_t bit); /* the 8 bytes that a bit of emu_point means */
+int emu_search_show(emu_search *s, const emu_show *shown, uint32_t n);
+int emu_search_test(emu_search *s, uint32_t group, uint64_t ref, uint64_t mask);
+int emu_search_never(emu_search *s, const emu_judge *program, uint32_t n); /* rule 0, 1, ... in order of calls */
+
+/* ---- running it ------------------------------------------------------------------------------ */
+
+typedef enum {
+    EMU_SEARCH_DONE,           /* nothing is left to search */
+    EMU_SEARCH_PAUSE,          /* max_steps of this call are done: call again to go on */
+    EMU_SEARCH_LEARN,          /* as EMU_LEARN of the engine: teach it, then call again */
+    EMU_SEARCH_LIMIT,          /* a limit of the options is reached */
+    EMU_SEARCH_FIRST,          /* the first violation was found, as the options asked */
+    EMU_SEARCH_MEMORY,         /* out of memory */
+    EMU_SEARCH_REFUSED         /* the guest did what cannot be searched: see emu_search_facts.why */
+} emu_search_verdict;
+
+typedef enum {
+    EMU_REFUSED_NOTHING,
+    EMU_REFUSED_CODE,          /* an instruction outside the code that the search knows */
+    EMU_REFUSED_STORE,         /* a store into that code */
+    EMU_REFUSED_EXIT,          /* without an engine: an exit to the hypervisor */
+    EMU_REFUSED_TRAP,          /* an interrupt that nobody handles */
+    EMU_REFUSED_CALL           /* host code that only Python can run */
+} emu_refusal;
+
+typedef struct {
+    uint64_t states, steps, runs, ends;  /* stored; taken; complete runs; end states */
+    uint64_t depth, max_depth, frontier;
+    uint64_t cut_runs, cut_preemptions;  /* runs longer than max_steps; switches that the bound forbade */
+    uint64_t asleep_runs;                /* DPOR: begun in vain */
+    uint64_t bytes;            /* memory for stored states */
+    uint32_t outcomes, violations;
+    uint32_t actor, node;      /* of EMU_SEARCH_LEARN and _REFUSED */
+    uint64_t answer;
+    uint32_t why;              /* emu_refusal */
+    uint64_t nia;              /* where the refused guest stood */
+} emu_search_facts;
+
+emu_search_verdict emu_search_run(emu_search *s, uint64_t max_steps);
+void emu_search_facts_of(const emu_search *s, emu_search_facts *out);
+
+/* Outcome `i`, in the order found: its values (as many as shown), how many end states (or, in
+ * sampling, runs) have it. 0, or -1: there is no such outcome. */
+int emu_search_outcome(const emu_search *s, uint32_t i, uint64_t *values, uint64_t *count);
+
+/* What is wrong in a state on the way or at the end. */
+typedef enum {
+    EMU_VIOLATION_NEVER,       /* rule `rule` of emu_search_never is true */
+    EMU_VIOLATION_LOST,        /* an end state in which actor `rule` waits although something is pending */
+    EMU_VIOLATION_LIVELOCK     /* a fair cycle that no state outside can be reached from ... */
+} emu_violation_kind;
+int emu_search_violation(const emu_search *s, uint32_t i, uint32_t *kind, uint32_t *rule);
+
+/* Schedules: of outcome `i` (violation = 0) or of violation `i` (violation = 1), as choices. Copies up to n,
+ * returns how many there are. */
+uint64_t emu_search_schedule(const emu_search *s, int violation, uint32_t i, emu_choice *out, uint64_t n);
+
+/* ---- one step at a time: replay, and the choices a debugger offers ---------------------------- */
+
+/* Back to the initial state, every actor before its first visible operation. */
+emu_search_verdict emu_search_reset(emu_search *s);
+/* The choices there are now; returns how many, at most n. */
+uint32_t emu_search_choices(emu_search *s, emu_choice *out, uint32_t n);
+/* Take one step. EMU_SEARCH_DONE: taken; LEARN, REFUSED: not taken; LIMIT: there is no such choice now. */
+emu_search_verdict emu_search_take(emu_search *s, emu_choice choice);
+/* The current values of what is shown. */
+void emu_search_values(const emu_search *s, uint64_t *values);
+/* Hash of the current state. */
+uint64_t emu_search_hash(const emu_search *s);
+
+/* What an actor stands before, for a schedule's text. */
+typedef struct {
+    uint32_t host;             /* 1: host code at `node`; 0: guest */
+    uint32_t kind;             /* emu_point_kind, or the emu_op_code of the node */
+    uint32_t node;
+    uint32_t interrupt;        /* guest: it is about to take an interrupt */
+    uint64_t nia;              /* guest */
+    uint64_t ea;               /* guest: of a storage access */
+} emu_stand;
+int emu_search_stand(const emu_search *s, uint32_t actor, emu_stand *out);

@@ -1,0 +1,270 @@
+/* The explorer's interface: making a search, telling it what it must know, asking what it found. */
+#include "explore.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+emu_search *emu_search_new(emu_machine *m, emu_engine *engine, const emu_search_options *options)
+{
+    emu_search *s = calloc(1, sizeof *s);
+    if (!s)
+        return NULL;
+    s->m = m;
+    s->e = engine;
+    s->o = *options;
+    s->vm = &m->vms[0];
+    s->words = emu_words(m);
+    s->nwords = emu_nwords(m);
+    s->tb0 = emu_state(m)->tb;
+    s->nactors = m->config.nthreads;
+    while (!engine && s->nactors && !emu_thread_at(m, s->nactors - 1)->vcpu)
+        s->nactors--;
+    s->shadow = malloc(s->nwords * sizeof *s->shadow);
+    s->ignored = calloc(s->nwords, 1);
+    s->private_words = calloc(s->nwords, 1);
+    if (!s->shadow || !s->ignored || !s->private_words || s->nactors > MAX_ACTORS) {
+        emu_search_free(s);
+        return NULL;
+    }
+    memcpy(s->shadow, s->words, s->nwords * sizeof *s->shadow);
+    s->hash0 = s->hash = 0x9ae16a3b2f90404fu;
+    return s;
+}
+
+void emu_search_free(emu_search *s)
+{
+    if (!s)
+        return;
+    if (s->own_free)
+        s->own_free(s);
+    free(s->own);
+    const code_range *range = s->code.at;
+    for (uint64_t i = 0; i < s->code.used; i++)
+        free(range[i].points);
+    array *arrays[] = { &s->undo, &s->code, &s->shown, &s->tests, &s->rules, &s->rule_ends, &s->outcomes,
+                        &s->violations, &s->values, &s->paths, &s->trail, &s->frames, &s->choices };
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
+        free(arrays[i]->at);
+    set_clear(&s->set);
+    free(s->cells);
+    free(s->outcome_slots);
+    free(s->shadow);
+    free(s->ignored);
+    free(s->private_words);
+    free(s);
+}
+
+/* ---- what the search must know ------------------------------------------------------------------ */
+
+int emu_search_code(emu_search *s, uint64_t address, const emu_point *points, uint32_t n)
+{
+    emu_point *copy = malloc((n ? n : 1) * sizeof *copy);
+    if (!copy)
+        return -1;
+    code_range *range = array_more(&s->code, 1, sizeof *range);
+    if (!range) {
+        free(copy);
+        return -1;
+    }
+    memcpy(copy, points, n * sizeof *copy);
+    *range = (code_range){ .address = address, .n = n, .points = copy };
+    for (uint32_t i = 0; i < n; i++) {
+        if ((points[i].ra >= 32 && points[i].ra != ANY_REGISTER) ||
+            (points[i].rb >= 32 && points[i].rb != ANY_REGISTER) || points[i].nbytes > EMU_GRANULE)
+            return -1;
+        if (points[i].kind == EMU_POINT_RESERVE)
+            s->reserves = 1;
+    }
+    return 0;
+}
+
+static int mark(uint8_t *words, uint64_t nwords, uint64_t first, uint64_t n)
+{
+    if (first > nwords || n > nwords - first)
+        return -1;
+    memset(words + first, 1, n);
+    return 0;
+}
+
+int emu_search_ignore(emu_search *s, uint64_t first, uint64_t n)
+{
+    return mark(s->ignored, s->nwords, first, n);
+}
+
+int emu_search_private(emu_search *s, uint64_t first, uint64_t n)
+{
+    return mark(s->private_words, s->nwords, first, n);
+}
+
+int emu_search_cell(emu_search *s, uint64_t address, uint32_t bit)
+{
+    if (s->ncells * 2 >= s->cells_size) {
+        uint64_t size = s->cells_size ? s->cells_size * 2 : 64;
+        known_cell *cells = calloc(size, sizeof *cells);
+        if (!cells)
+            return -1;
+        known_cell *old = s->cells;
+        uint64_t old_size = s->cells_size;
+        s->cells = cells;
+        s->cells_size = size;
+        for (uint64_t i = 0; i < old_size; i++)
+            if (old[i].bit)
+                *cell_slot(s, old[i].granule) = old[i];
+        free(old);
+    }
+    known_cell *slot = cell_slot(s, address / 8);
+    s->ncells += !slot->bit;
+    *slot = (known_cell){ .granule = address / 8, .bit = 1ull << (bit & 63) };
+    return 0;
+}
+
+int emu_search_show(emu_search *s, const emu_show *shown, uint32_t n)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t size = s->vm->size;
+        if (shown[i].kind == EMU_SHOW_WORD && (shown[i].ref >= s->nwords || shown[i].shift > 63))
+            return -1;
+        if (shown[i].kind == EMU_SHOW_MEMORY &&
+            (shown[i].nbytes > 8 || shown[i].ref >= size || shown[i].nbytes > size - shown[i].ref))
+            return -1;
+    }
+    emu_show *copy = array_more(&s->shown, n, sizeof *copy);
+    if (!copy)
+        return -1;
+    memcpy(copy, shown, n * sizeof *copy);
+    return 0;
+}
+
+int emu_search_test(emu_search *s, uint32_t group, uint64_t ref, uint64_t mask)
+{
+    pending_test *test = ref < s->nwords ? array_more(&s->tests, 1, sizeof *test) : NULL;
+    if (!test)
+        return -1;
+    *test = (pending_test){ .ref = ref, .mask = mask, .group = group };
+    return 0;
+}
+
+int emu_search_never(emu_search *s, const emu_judge *program, uint32_t n)
+{
+    int32_t depth = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        int32_t needs = program[i].op == EMU_JUDGE_NOT ? 1 : program[i].op >= EMU_JUDGE_AND ? 2 : 0;
+        if (program[i].op > EMU_JUDGE_OR || depth < needs || program[i].index >= s->shown.used)
+            return -1;
+        depth += needs == 0 ? 1 : needs == 1 ? 0 : -1;
+        if (depth > (int32_t)MAX_JUDGE_DEPTH)
+            return -1;
+    }
+    if (depth != 1)
+        return -1;
+    emu_judge *copy = array_more(&s->rules, n, sizeof *copy);
+    uint64_t *end = array_more(&s->rule_ends, 1, sizeof *end);
+    if (!copy || !end)
+        return -1;
+    memcpy(copy, program, n * sizeof *copy);
+    *end = s->rules.used;
+    return 0;
+}
+
+/* ---- running it ------------------------------------------------------------------------------------- */
+
+emu_search_verdict emu_search_run(emu_search *s, uint64_t max_steps)
+{
+    if (!s->settled) {
+        emu_search_verdict verdict = settle(s);
+        if (verdict != EMU_SEARCH_DONE)
+            return verdict;
+        s->settled = 1;
+    }
+    switch ((emu_algorithm)s->o.algorithm) {
+    case EMU_ALGORITHM_DFS:
+        return run_dfs(s, max_steps);
+    case EMU_ALGORITHM_BFS:
+        return run_bfs(s, max_steps);
+    case EMU_ALGORITHM_DPOR:
+        return run_dpor(s, max_steps);
+    default:
+        return run_sample(s, max_steps);
+    }
+}
+
+void emu_search_facts_of(const emu_search *s, emu_search_facts *out)
+{
+    *out = s->facts;
+    out->depth = s->frames.used;
+    out->outcomes = (uint32_t)s->outcomes.used;
+    out->violations = (uint32_t)s->violations.used;
+    out->bytes = s->set.size * sizeof *s->set.slots;
+}
+
+int emu_search_outcome(const emu_search *s, uint32_t i, uint64_t *values, uint64_t *count)
+{
+    if (i >= s->outcomes.used)
+        return -1;
+    uint64_t n = s->shown.used;
+    if (n)
+        memcpy(values, (const uint64_t *)s->values.at + i * n, n * sizeof *values);
+    *count = ((const finding *)s->outcomes.at)[i].count;
+    return 0;
+}
+
+int emu_search_violation(const emu_search *s, uint32_t i, uint32_t *kind, uint32_t *rule)
+{
+    if (i >= s->violations.used)
+        return -1;
+    const finding *f = (const finding *)s->violations.at + i;
+    *kind = f->kind;
+    *rule = f->rule;
+    return 0;
+}
+
+uint64_t emu_search_schedule(const emu_search *s, int violation, uint32_t i, emu_choice *out, uint64_t n)
+{
+    const array *all = violation ? &s->violations : &s->outcomes;
+    if (i >= all->used)
+        return 0;
+    const finding *f = (const finding *)all->at + i;
+    if (n > f->length)
+        n = f->length;
+    if (n)
+        memcpy(out, (const emu_choice *)s->paths.at + f->path, n * sizeof *out);
+    return f->length;
+}
+
+/* ---- one step at a time --------------------------------------------------------------------------------- */
+
+emu_search_verdict emu_search_reset(emu_search *s)
+{
+    go_back(s, 0, s->hash0);
+    s->frames.used = s->choices.used = s->trail.used = 0;
+    return settle(s);
+}
+
+uint32_t emu_search_choices(emu_search *s, emu_choice *out, uint32_t n)
+{
+    emu_choice all[MAX_CHOICES];
+    uint32_t count = all_choices(s, all);
+    for (uint32_t i = 0; i < count && i < n; i++)
+        out[i] = all[i];
+    return count;
+}
+
+emu_search_verdict emu_search_take(emu_search *s, emu_choice choice)
+{
+    emu_choice all[MAX_CHOICES];
+    uint32_t count = all_choices(s, all);
+    for (uint32_t i = 0; i < count; i++)
+        if (all[i].actor == choice.actor && all[i].kind == choice.kind)
+            return take(s, choice);
+    return EMU_SEARCH_LIMIT;
+}
+
+void emu_search_values(const emu_search *s, uint64_t *values)
+{
+    show_values(s, values);
+}
+
+uint64_t emu_search_hash(const emu_search *s)
+{
+    return s->hash;
+}

@@ -1,0 +1,191 @@
+/* The explorer's own structures. Files: explore_state.c (steps, undo, hash, what a step touches),
+ * explore_store.c (sets of states, outcomes, schedules), explore_dfs.c, explore_bfs.c,
+ * explore_dpor.c, explore_sample.c (the algorithms), explore.c (the interface).
+ *
+ * The current state is the machine itself. `shadow` equals its words as of the last commit, so a
+ * commit finds what a step changed by comparing, logs the old values and updates the hash; going
+ * back is popping the log. Nothing is ever copied whole. */
+#ifndef EXPLORE_H
+#define EXPLORE_H
+
+#include "emu.h"
+#include "explore.abi.h"
+
+#define ANY_REGISTER 32u           /* emu_point.ra, rb: none */
+#define MAX_GRANULES 17u           /* 8-byte granules of the widest access: 128 bytes, unaligned */
+#define MAX_PRIVATE 1000u          /* private instructions after which a step ends anyway */
+#define MAX_ACTORS 64u
+#define MAX_CHOICES (MAX_ACTORS * 3u)
+#define MAX_JUDGE_DEPTH 256u
+
+typedef struct {
+    uint64_t where;                /* word number, or MEMORY | granule number */
+    uint64_t old;
+} undo_entry;
+#define UNDO_MEMORY (1ull << 63)
+
+/* ---- what a step touches: cells, each read or written -------------------------------------- */
+
+typedef uint64_t cell;             /* what << 60 | number << 1 | written */
+enum { CELL_WORD, CELL_GRANULE, CELL_LINE, CELL_DOORBELL, CELL_OUTBOX };
+#define MAX_CELLS 24u
+
+typedef struct {
+    uint32_t n;
+    uint32_t all;                  /* touches anything */
+    cell cells[MAX_CELLS];
+} foot;
+
+INLINE cell cell_of(uint64_t what, uint64_t number, uint64_t written)
+{
+    return what << 60 | number << 1 | written;
+}
+
+int foot_conflict(const foot *a, const foot *b);
+
+/* ---- growing arrays -------------------------------------------------------------------------- */
+
+typedef struct {
+    void *at;
+    uint64_t used, size;
+} array;
+/* Room for `n` more elements of `each` bytes; NULL = out of memory. The first new one. */
+void *array_more(array *a, uint64_t n, size_t each);
+
+/* ---- a set of hashes -------------------------------------------------------------------------- */
+
+typedef struct {
+    uint64_t *slots;               /* 0 = empty */
+    uint64_t used, size;
+} hash_set;
+/* 1: added; 0: was there; -1: out of memory. */
+int set_add(hash_set *set, uint64_t hash);
+void set_clear(hash_set *set);
+
+/* ---- the search -------------------------------------------------------------------------------- */
+
+typedef struct {
+    uint64_t address;
+    uint32_t n;
+    emu_point *points;
+} code_range;
+
+typedef struct {
+    uint64_t granule;
+    uint64_t bit;
+} known_cell;
+
+typedef struct {
+    uint64_t ref, mask;
+    uint32_t group;
+} pending_test;
+
+typedef struct {
+    uint64_t path;                 /* where its schedule begins in `paths` */
+    uint64_t length;
+    uint64_t count;
+    uint32_t kind, rule;           /* of violations */
+} finding;
+
+typedef struct {
+    uint64_t undo;                 /* log to go back to, to stand in this state */
+    uint64_t hash;
+    uint64_t choices;              /* first of its choices in the stack of choices */
+    uint32_t nchoices, next;
+    uint32_t ample;                /* the choices are an ample set */
+    uint32_t last_actor, preemptions;
+} frame;
+
+struct emu_search {
+    emu_machine *m;
+    emu_engine *e;
+    emu_search_options o;
+    emu_vm *vm;
+    uint64_t *words, nwords;
+    uint64_t *shadow;
+    uint8_t *ignored;              /* a byte for each word */
+    uint8_t *private_words;
+    uint64_t hash, hash0;
+    uint64_t tb0;
+    array undo;                    /* undo_entry */
+    int failed;                    /* memory was short somewhere inside */
+
+    array code;                    /* code_range */
+    known_cell *cells;             /* open addressing */
+    uint64_t ncells, cells_size;
+    array shown;                   /* emu_show */
+    array tests;                   /* pending_test */
+    array rules;                   /* emu_judge, all programs behind each other */
+    array rule_ends;               /* uint64_t */
+    uint32_t nactors;
+    int reserves;                  /* the code holds l*arx */
+
+    /* of the step that is being taken */
+    uint64_t old_granule[MAX_GRANULES];
+    int backward;                  /* it jumped back, or took an interrupt */
+
+    /* results */
+    emu_search_facts facts;
+    array outcomes, violations;    /* finding */
+    array values;                  /* uint64_t, facts.outcomes times shown */
+    uint32_t *outcome_slots;       /* index + 1, open addressing */
+    uint64_t outcome_size;
+    array paths;                   /* emu_choice */
+    array trail;                   /* emu_choice: the schedule that led to the current state */
+
+    /* the algorithms */
+    int settled, begun;
+    hash_set set;
+    array frames;                  /* frame */
+    array choices;                 /* emu_choice */
+    void *own;                     /* of BFS, DPOR, sampling */
+    int own_resume;                /* the branch that is next was chosen already */
+    void (*own_free)(emu_search *s);
+};
+
+/* ---- explore_state.c -------------------------------------------------------------------------- */
+
+/* The thread that an actor stands in guest code of, or UINT32_MAX: it stands in host code. */
+uint32_t actor_thread(const emu_search *s, uint32_t actor);
+/* All choices of one actor, or of all; appended to out (room for MAX_CHOICES), returns how many. */
+uint32_t choices_of(emu_search *s, uint32_t actor, emu_choice *out);
+uint32_t all_choices(emu_search *s, emu_choice *out);
+/* Take one. EMU_SEARCH_DONE, or the state is as before and the value says why. */
+emu_search_verdict take(emu_search *s, emu_choice choice);
+/* Whether the actor itself could take a step. */
+int can_go(emu_search *s, uint32_t actor);
+/* Bring every actor to its first scheduling point. */
+emu_search_verdict settle(emu_search *s);
+void go_back(emu_search *s, uint64_t undo, uint64_t hash);
+/* Make these words and granules so. */
+void put_state(emu_search *s, const undo_entry *values, uint32_t n);
+void foot_of(emu_search *s, emu_choice choice, foot *out);
+/* A number for what a choice is a step of: an actor, what is on its way to it, or its timer. */
+INLINE uint32_t process_of(const emu_search *s, emu_choice choice)
+{
+    uint32_t kind = choice.kind == EMU_CHOICE_TIMER ? 2
+                    : choice.kind == EMU_CHOICE_LAND || choice.kind == EMU_CHOICE_DELIVER ? 1 : 0;
+    return kind * s->nactors + choice.actor;
+}
+/* An actor that may move alone, or UINT32_MAX. */
+uint32_t ample_actor(emu_search *s, const emu_choice *choices, uint32_t n);
+void show_values(const emu_search *s, uint64_t *values);
+/* Where the cell of a granule is, or belongs. */
+known_cell *cell_slot(const emu_search *s, uint64_t granule);
+
+/* ---- explore_store.c --------------------------------------------------------------------------- */
+
+/* One more end state (or run) with the values of now; 1: a new outcome, 0: known, -1: out of memory. */
+int add_outcome(emu_search *s);
+/* These two: 1 if something new was found, -1: out of memory. The first checks the rules in the state of now. */
+int check_state(emu_search *s);
+int add_violation(emu_search *s, uint32_t kind, uint32_t rule);
+
+/* ---- the algorithms: each goes on where it stood ------------------------------------------------ */
+
+emu_search_verdict run_dfs(emu_search *s, uint64_t max_steps);
+emu_search_verdict run_bfs(emu_search *s, uint64_t max_steps);
+emu_search_verdict run_dpor(emu_search *s, uint64_t max_steps);
+emu_search_verdict run_sample(emu_search *s, uint64_t max_steps);
+
+#endif

@@ -1,0 +1,162 @@
+/* Every state once, depth first, by hash; singleton ample sets where asked for, or a bound on preemptions.
+ *
+ * With a bound, who moved last and how many preemptions there were belong to what is stored, and there are no
+ * ample sets: the one order that they keep may be one that the bound forbids.
+ *
+ * An ample set is one actor whose next step nobody else's remaining program can be ordered against: the other
+ * orders lead to the same end states. It must not be used on a cycle of states for ever (the others would
+ * starve), and every cycle holds a step that goes back in the program: such a step is never ample.
+ */
+#include "explore.h"
+
+static frame *top_frame(emu_search *s)
+{
+    return (frame *)s->frames.at + s->frames.used - 1;
+}
+
+#define BOUNDED(s) ((s)->o.preemptions != UINT32_MAX)
+
+/* What is stored of the state of now. */
+static uint64_t key_of(const emu_search *s, const frame *f)
+{
+    if (!BOUNDED(s))
+        return s->hash;
+    return s->hash ^ (f->last_actor + 1) * 0xd6e8feb86659fd93u ^ (f->preemptions + 1) * 0x9e3779b97f4a7c15u;
+}
+
+/* Who moved last after this choice, and the preemptions until then. 0: there would be too many. */
+static int bound(emu_search *s, frame *f, emu_choice choice, frame *after)
+{
+    after->last_actor = f->last_actor;
+    after->preemptions = f->preemptions;
+    if (!BOUNDED(s) || process_of(s, choice) != choice.actor)
+        return 1;                  /* what comes from outside the threads is no switch */
+    after->last_actor = choice.actor;
+    if (f->last_actor != choice.actor && f->last_actor != UINT32_MAX && can_go(s, f->last_actor))
+        after->preemptions++;
+    return after->preemptions <= s->o.preemptions;
+}
+
+/* Stand in a new state: its choices, or its end. 1: there are choices; 0: an end; -1: out of memory. */
+static int push(emu_search *s, const frame *how)
+{
+    frame *f = array_more(&s->frames, 1, sizeof *f);
+    emu_choice *choices = array_more(&s->choices, MAX_CHOICES, sizeof *choices);
+    if (!f || !choices)
+        return -1;
+    uint32_t n = all_choices(s, choices);
+    s->choices.used -= MAX_CHOICES;
+    *f = *how;
+    f->choices = s->choices.used;
+    if (n > 1 && s->o.ample && !BOUNDED(s)) {
+        uint32_t actor = ample_actor(s, choices, n);
+        if (actor != UINT32_MAX) {
+            f->ample = n;
+            choices[0] = (emu_choice){ .actor = (uint8_t)actor, .kind = EMU_CHOICE_GO };
+            n = 1;
+        }
+    }
+    f->nchoices = n;
+    s->choices.used += n;
+    if (s->frames.used > s->facts.max_depth)
+        s->facts.max_depth = s->frames.used;
+    return n > 0;
+}
+
+/* The ample step went back: all the other choices must be tried as well. */
+static int widen(emu_search *s, frame *f)
+{
+    emu_choice done = ((emu_choice *)s->choices.at)[f->choices];
+    s->choices.used = f->choices;
+    emu_choice *choices = array_more(&s->choices, MAX_CHOICES, sizeof *choices);
+    if (!choices)
+        return 0;
+    uint32_t n = all_choices(s, choices);
+    s->choices.used -= MAX_CHOICES;
+    for (uint32_t i = 0; i < n; i++)
+        if (choices[i].actor == done.actor && choices[i].kind == done.kind) {
+            choices[i] = choices[0];
+            choices[0] = done;
+        }
+    f->ample = 0;
+    f->nchoices = n;
+    f->next = 1;
+    s->choices.used += n;
+    return 1;
+}
+
+static void pop(emu_search *s)
+{
+    frame *f = top_frame(s);
+    s->choices.used = f->choices;
+    go_back(s, f->undo, f->hash);
+    s->frames.used--;
+    if (s->trail.used)
+        s->trail.used--;
+}
+
+/* In a state not seen before. */
+static emu_search_verdict arrive(emu_search *s, const frame *how)
+{
+    s->facts.states++;
+    int news = check_state(s);
+    int open = push(s, how);
+    if (open == 0)
+        news |= add_outcome(s) < 0 ? -1 : 0;
+    if (news < 0 || open < 0)
+        return EMU_SEARCH_MEMORY;
+    if (news && s->o.first)
+        return EMU_SEARCH_FIRST;
+    return s->facts.states >= s->o.max_states ? EMU_SEARCH_LIMIT : EMU_SEARCH_DONE;
+}
+
+emu_search_verdict run_dfs(emu_search *s, uint64_t max_steps)
+{
+    emu_search_verdict verdict = EMU_SEARCH_DONE;
+    if (!s->begun) {
+        s->begun = 1;
+        frame start = { .undo = s->undo.used, .hash = s->hash, .last_actor = UINT32_MAX };
+        if (set_add(&s->set, key_of(s, &start)) < 0)
+            return EMU_SEARCH_MEMORY;
+        verdict = arrive(s, &start);
+    }
+    while (s->frames.used && verdict == EMU_SEARCH_DONE) {
+        frame *f = top_frame(s);
+        if (f->next == f->nchoices) {
+            pop(s);
+            continue;
+        }
+        if (max_steps-- == 0)
+            return EMU_SEARCH_PAUSE;
+        emu_choice choice = ((emu_choice *)s->choices.at)[f->choices + f->next];
+        frame after = { .undo = s->undo.used, .hash = s->hash };
+        if (!bound(s, f, choice, &after)) {
+            s->facts.cut_preemptions++;
+            f->next++;
+            continue;
+        }
+        verdict = take(s, choice);
+        if (verdict != EMU_SEARCH_DONE)
+            return verdict;
+        s->facts.steps++;
+        f->next++;
+        if (f->ample && s->backward) {
+            go_back(s, after.undo, after.hash);
+            if (!widen(s, f) || take(s, choice) != EMU_SEARCH_DONE)
+                return EMU_SEARCH_MEMORY;
+        }
+        int added = set_add(&s->set, key_of(s, &after));
+        if (added < 0)
+            return EMU_SEARCH_MEMORY;
+        if (!added) {
+            go_back(s, after.undo, after.hash);
+            continue;
+        }
+        emu_choice *step = array_more(&s->trail, 1, sizeof *step);
+        if (!step)
+            return EMU_SEARCH_MEMORY;
+        *step = choice;
+        verdict = arrive(s, &after);
+    }
+    return verdict;
+}

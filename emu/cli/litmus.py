@@ -1,0 +1,152 @@
+"""`emu litmus`: every interleaving of small tests, and herd's verdict on them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from emu.cli.exit_codes import EXIT_BAD_INPUT, EXIT_OK, EXIT_VIOLATION
+from emu.errors import ConfigError, EmuError
+from emu.explore.litmus.parse import load, parse
+from emu.explore.litmus.report import herd_text, json_object, junit
+from emu.explore.litmus.run import DEFAULT_HOST, run
+from emu.explore.litmus.verdict import judge
+from emu.explore.search import UNLIMITED, Algorithm, Options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from emu.explore.litmus.model import Litmus
+    from emu.explore.litmus.verdict import Judgement, Result
+
+ALGORITHMS = [algorithm.name.lower() for algorithm in Algorithm]
+
+
+@click.command("litmus")
+@click.argument("files", nargs=-1, required=True, metavar="FILE|DIRECTORY...")
+@click.option("--host", "hosts", multiple=True,
+              type=click.Choice(["power7", "power8", "power9"]),
+              help=f"Host generation; repeatable.  [default: {DEFAULT_HOST}]")  # fmt: skip
+@click.option("--algorithm", type=click.Choice(ALGORITHMS), default="dfs", show_default=True,
+              help="How the interleavings are gone through.")  # fmt: skip
+@click.option("--preemptions", type=click.IntRange(min=0), help="Most preemptions of a run.")
+@click.option("--no-ample", is_flag=True, help="Do not leave out orders of steps that commute.")
+@click.option("--no-spurious", is_flag=True, help="A stwcx. fails only for lack of a reservation.")
+@click.option("--max-states", type=click.IntRange(min=1), help="Stop at this many states.")
+@click.option("--runs", type=click.IntRange(min=1), default=1000, show_default=True,
+              help="Runs of random, pct and pos.")  # fmt: skip
+@click.option("--depth", type=click.IntRange(1, 8), default=3, show_default=True,
+              help="The d of pct.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+@click.option("--junit", "junit_file", type=click.Path(dir_okay=False, path_type=Path),
+              help="Write a JUnit report, - for standard output.")  # fmt: skip
+@click.option("--summary", is_flag=True, help="One line a test instead of herd's report.")
+def command(
+    files: tuple[str, ...],
+    *,
+    hosts: tuple[str, ...],
+    algorithm: str,
+    preemptions: int | None,
+    no_ample: bool,
+    no_spurious: bool,
+    max_states: int | None,
+    runs: int,
+    depth: int,
+    seed: int,
+    as_json: bool,
+    junit_file: Path | None,
+    summary: bool,
+) -> int:
+    """Run litmus tests in herd's PPC dialect, doorbell tests among them.
+
+    Every interleaving is gone through unless a bound says otherwise; the report says which it
+    was. A directory stands for all *.litmus files in it and below, and prints a line a test. Exit
+    code 7 if an expectation of a test is not met.
+    """
+    if preemptions is not None and algorithm != "dfs":
+        raise ConfigError(f"preemptions can be bounded for dfs only, got {algorithm}")
+    options = Options(
+        algorithm=Algorithm[algorithm.upper()],
+        ample=not no_ample,
+        spurious=not no_spurious,
+        preemptions=preemptions,
+        pct_depth=depth,
+        seed=seed,
+        max_runs=runs,
+        max_states=UNLIMITED if max_states is None else max_states,
+    )
+    judged: list[tuple[Result, Judgement]] = []
+    errors = 0
+    paths = list(_paths(files))
+    brief = summary or any(Path(name).is_dir() for name in files)
+    for path in paths:
+        for host in hosts or (DEFAULT_HOST,):
+            try:
+                result = run(_read(path), options, host)
+            except EmuError as error:
+                click.echo(f"{error}" if "\n" in str(error) else f"emu: {path}: {error}", err=True)
+                errors += 1
+                break
+            judged.append((result, judge(result)))
+            if not as_json and str(junit_file) != "-":
+                _print(*judged[-1], brief=brief)
+    failed = sum(bool(judgement.failures) for _, judgement in judged)
+    if as_json:
+        click.echo(json.dumps({"schema": 1, "tests": [json_object(*pair) for pair in judged]}))
+    if junit_file is not None:
+        _write_junit(junit_file, junit(judged))
+    if brief and not as_json:
+        seconds = sum(result.seconds for result, _ in judged)
+        click.echo(
+            f"{len(judged)} results, {failed} failed, {errors} not read, "
+            f"{sum(result.states for result, _ in judged)} states, {seconds:.1f} s",
+            err=True,
+        )
+    if errors:
+        return EXIT_BAD_INPUT
+    return EXIT_VIOLATION if failed else EXIT_OK
+
+
+def _paths(files: Iterable[str]) -> Iterable[str]:
+    """The files themselves, and what lies in directories, by name."""
+    for name in files:
+        if Path(name).is_dir():
+            yield from sorted(str(path) for path in Path(name).rglob("*.litmus"))
+        else:
+            yield name
+
+
+def _read(path: str) -> Litmus:
+    if path == "-":
+        return parse(sys.stdin.read(), "<stdin>")
+    return load(Path(path))
+
+
+def _print(result: Result, judgement: Judgement, *, brief: bool) -> None:
+    if not brief:
+        click.echo(herd_text(result, judgement))
+        return
+    test = result.test
+    verdict = "FAILED" if judgement.failures else "ok"
+    extent = result.cut or "exhaustive"
+    click.echo(
+        f"{verdict:6} {test.name} {result.host} {judgement.observation} "
+        f"{judgement.positive} {judgement.negative} ({result.states} states, {extent})"
+    )
+    for failure in judgement.failures:
+        click.echo(f"       {failure}")
+
+
+def _write_junit(path: Path, text: str) -> None:
+    if str(path) == "-":
+        click.echo(text, nl=False)
+        return
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot write {path}: {error.strerror}") from None

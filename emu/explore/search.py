@@ -1,0 +1,378 @@
+"""The search in C (csrc/explore.c), driven from Python: options in, outcomes and schedules out.
+
+Knows machines and points; knows nothing of litmus tests or of what a violation means.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from emu.core._emu import ffi, lib
+from emu.errors import ConfigError, EmuError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from emu.core.machine import Machine
+    from emu.explore.footprint import Analysis
+    from emu.explore.points import Point
+
+UNLIMITED: Final = (1 << 64) - 1
+NO_BOUND: Final = (1 << 32) - 1
+MAX_CHOICES: Final = 256
+SLICE: Final = 200_000  # steps between two looks at the clock and the keyboard
+
+
+class Algorithm(enum.IntEnum):
+    """How the interleavings are gone through."""
+
+    DFS = lib.EMU_ALGORITHM_DFS
+    BFS = lib.EMU_ALGORITHM_BFS
+    DPOR = lib.EMU_ALGORITHM_DPOR
+    RANDOM = lib.EMU_ALGORITHM_RANDOM
+    PCT = lib.EMU_ALGORITHM_PCT
+    POS = lib.EMU_ALGORITHM_POS
+
+
+class ChoiceKind(enum.IntEnum):
+    """What happens in a step."""
+
+    GO = lib.EMU_CHOICE_GO
+    FAIL = lib.EMU_CHOICE_FAIL
+    LAND = lib.EMU_CHOICE_LAND
+    DELIVER = lib.EMU_CHOICE_DELIVER
+    TIMER = lib.EMU_CHOICE_TIMER
+
+
+class Choice(NamedTuple):
+    """Whose turn it is, and what happens then."""
+
+    actor: int
+    kind: ChoiceKind
+
+
+class Refusal(enum.IntEnum):
+    """Why a guest cannot be searched."""
+
+    CODE = lib.EMU_REFUSED_CODE
+    STORE = lib.EMU_REFUSED_STORE
+    EXIT = lib.EMU_REFUSED_EXIT
+    TRAP = lib.EMU_REFUSED_TRAP
+    CALL = lib.EMU_REFUSED_CALL
+
+
+class SearchRefusedError(EmuError):
+    """The guest did what a search cannot follow."""
+
+    def __init__(self, refusal: Refusal, actor: int, nia: int) -> None:
+        self.refusal = refusal
+        self.actor = actor
+        self.nia = nia
+        super().__init__(f"{_REFUSALS[refusal]}: thread {actor} at {nia:#x}")
+
+
+_REFUSALS = {
+    Refusal.CODE: "the guest left the code that was loaded",
+    Refusal.STORE: "the guest stored into its own code, which a search cannot follow",
+    Refusal.EXIT: "the guest needs the hypervisor",
+    Refusal.TRAP: "the guest took an interrupt that nobody handles",
+    Refusal.CALL: "the hypervisor's code cannot be searched from here",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to search and how far.
+
+    ample: follow one order of steps that commute, where that is sound. spurious: a stwcx. may fail
+    although its reservation is there. delayed: native doorbells arrive when they like. preemptions:
+    most switches away from an actor that could go on, None = any number. pct_depth: the d of PCT.
+    max_states: of the algorithms that store states; max_runs: of those that sample; max_steps: of
+    one run. first: stop at the first violation.
+    """
+
+    algorithm: Algorithm = Algorithm.DFS
+    ample: bool = True
+    spurious: bool = False
+    delayed: bool = False
+    timers: int = 0
+    preemptions: int | None = None
+    pct_depth: int = 3
+    seed: int = 0
+    max_states: int = UNLIMITED
+    max_runs: int = 1000
+    max_steps: int = 100_000
+    first: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Counts of a search so far."""
+
+    states: int
+    steps: int
+    runs: int
+    ends: int
+    depth: int
+    max_depth: int
+    frontier: int
+    cut_runs: int
+    cut_preemptions: int
+    nbytes: int
+
+
+class Found(NamedTuple):
+    """An outcome: the raw words of what is shown, how often, and a schedule that leads there."""
+
+    values: tuple[int, ...]
+    times: int
+    schedule: tuple[Choice, ...]
+
+
+class Wrong(NamedTuple):
+    """A violation: its kind and rule (emu_violation_kind), and a schedule that leads there."""
+
+    kind: int
+    rule: int
+    schedule: tuple[Choice, ...]
+
+
+@dataclass(slots=True)
+class Show:
+    """Something to look at in an end state; see `emu_show_kind`."""
+
+    kind: int
+    ref: int = 0
+    mask: int = (1 << 64) - 1
+    shift: int = 0
+    nbytes: int = 0
+    little: bool = False
+
+
+@dataclass(slots=True)
+class Ended:
+    """How run() came to an end: `cut` says in words what bounded it, empty = nothing did."""
+
+    facts: Facts
+    cut: str = ""
+    outcomes: list[Found] = field(default_factory=list)
+    violations: list[Wrong] = field(default_factory=list)
+
+
+class Search:
+    """A search over a machine that stands at the initial state.
+
+    The machine belongs to the search from then on. outbox, taken: words of the host area, see
+    emu_search_options; 0 = none.
+    """
+
+    def __init__(
+        self, machine: Machine, options: Options, *, outbox: int = 0, taken: int = 0
+    ) -> None:
+        self.machine = machine
+        self.options = options
+        raw = ffi.new(
+            "emu_search_options *",
+            {
+                "algorithm": options.algorithm,
+                "ample": options.ample,
+                "spurious": options.spurious,
+                "delayed": options.delayed,
+                "outbox": outbox,
+                "taken": taken,
+                "timers": options.timers,
+                "preemptions": NO_BOUND if options.preemptions is None else options.preemptions,
+                "depth": options.pct_depth,
+                "seed": options.seed,
+                "max_states": options.max_states,
+                "max_runs": options.max_runs,
+                "max_steps": options.max_steps,
+                "first": options.first,
+            },
+        )
+        handle = lib.emu_search_new(machine.handle, ffi.NULL, raw)
+        if handle == ffi.NULL:
+            raise MemoryError("no memory for a search")
+        kept = machine.handle
+        self._handle = ffi.gc(handle, lambda it: (lib.emu_search_free(it), kept))
+        self._shown = 0
+        for name in ("tb", "sched_rng", "sched_last"):
+            self.ignore(machine.ref("machine", 0, name))
+        for index in range(len(machine.vcpu)):
+            self.ignore(machine.ref("vcpu", index, "ic"))
+
+    # ---- what the search must know ----
+
+    def ignore(self, first: int, count: int = 1) -> None:
+        """These words are no part of a state."""
+        _check(lib.emu_search_ignore(self._handle, first, count))
+
+    def code(self, analysis: Analysis) -> None:
+        """The guest's code: every instruction that it can execute."""
+        for address, points in _runs(analysis.points):
+            raw = ffi.new(
+                "emu_point[]",
+                [(p.kind, p.ra, p.rb, p.nbytes, p.disp, p.reads, p.writes) for p in points],
+            )
+            _check(lib.emu_search_code(self._handle, address, raw, len(points)))
+        for granule, bit in analysis.cells.items():
+            _check(lib.emu_search_cell(self._handle, granule, bit))
+
+    def show(self, shown: Sequence[Show]) -> None:
+        """What makes up an outcome."""
+        raw = ffi.new(
+            "emu_show[]", [(s.kind, s.nbytes, s.shift, s.little, s.ref, s.mask) for s in shown]
+        )
+        _check(lib.emu_search_show(self._handle, raw, len(shown)))
+        self._shown += len(shown)
+
+    def pending(self, group: int, ref: int, mask: int) -> None:
+        """Add a test to a group: `word ref & mask` is not 0."""
+        _check(lib.emu_search_test(self._handle, group, ref, mask))
+
+    def never(self, program: Sequence[tuple[int, int, int]]) -> None:
+        """A condition over the shown values, in postfix order, that no state may meet."""
+        raw = ffi.new("emu_judge[]", list(program))
+        _check(lib.emu_search_never(self._handle, raw, len(program)))
+
+    # ---- one step at a time ----
+
+    def reset(self) -> None:
+        """Back to the initial state, every actor before its first visible operation."""
+        self._step(lib.emu_search_reset(self._handle))
+
+    def choices(self) -> list[Choice]:
+        """What can happen next."""
+        out = ffi.new("emu_choice[]", MAX_CHOICES)
+        count = lib.emu_search_choices(self._handle, out, MAX_CHOICES)
+        return [Choice(c.actor, ChoiceKind(c.kind)) for c in out[0:count]]
+
+    def take(self, choice: Choice) -> bool:
+        """Take one step; False if there is no such choice now."""
+        verdict = lib.emu_search_take(self._handle, (choice.actor, choice.kind))
+        if verdict == lib.EMU_SEARCH_LIMIT:
+            return False
+        self._step(verdict)
+        return True
+
+    def _step(self, verdict: int) -> None:
+        if verdict != lib.EMU_SEARCH_DONE:
+            self._fail(verdict)
+
+    def values(self) -> tuple[int, ...]:
+        """The raw words of what is shown, now."""
+        out = ffi.new("uint64_t[]", max(1, self._shown))
+        lib.emu_search_values(self._handle, out)
+        return tuple(out[0 : self._shown])
+
+    def hash(self) -> int:
+        """Hash of the current state."""
+        number: int = lib.emu_search_hash(self._handle)
+        return number
+
+    # ---- running it ----
+
+    def run(self, progress: Callable[[Facts], bool] | None = None) -> Ended:
+        """Search until nothing is left or a limit is hit.
+
+        progress: called now and then; False stops the search. Raises SearchRefusedError.
+        """
+        while True:
+            match lib.emu_search_run(self._handle, SLICE):
+                case lib.EMU_SEARCH_PAUSE:
+                    if progress is not None and not progress(self.facts()):
+                        return self._ended("stopped")
+                case lib.EMU_SEARCH_DONE:
+                    return self._ended(self._extent())
+                case lib.EMU_SEARCH_LIMIT:
+                    return self._ended(f"cut off at {self.options.max_states} states")
+                case lib.EMU_SEARCH_FIRST:
+                    return self._ended("stopped at the first violation")
+                case verdict:
+                    self._fail(verdict)
+
+    def _fail(self, verdict: int) -> None:
+        if verdict == lib.EMU_SEARCH_MEMORY:
+            raise MemoryError("no memory to search further")
+        raw = self._raw_facts()
+        raise SearchRefusedError(Refusal(raw.why), raw.actor, raw.nia)
+
+    def _extent(self) -> str:
+        """In words, what an algorithm that came to its end has not seen."""
+        options, facts = self.options, self.facts()
+        if options.algorithm in (Algorithm.RANDOM, Algorithm.PCT, Algorithm.POS):
+            return f"sampled, {facts.runs} runs"
+        if facts.cut_runs:
+            return f"runs cut off at {options.max_steps} steps"
+        if facts.cut_preemptions:
+            return f"exhaustive up to {options.preemptions} preemptions"
+        return ""
+
+    def _ended(self, cut: str) -> Ended:
+        raw = self._raw_facts()
+        return Ended(
+            self.facts(),
+            cut,
+            [self._found(i) for i in range(raw.outcomes)],
+            [self._wrong(i) for i in range(raw.violations)],
+        )
+
+    def _raw_facts(self) -> Any:  # noqa: ANN401 - a C struct
+        raw = ffi.new("emu_search_facts *")
+        lib.emu_search_facts_of(self._handle, raw)
+        return raw
+
+    def facts(self) -> Facts:
+        """The counts so far."""
+        raw = self._raw_facts()
+        return Facts(
+            states=raw.states,
+            steps=raw.steps,
+            runs=raw.runs,
+            ends=raw.ends,
+            depth=raw.depth,
+            max_depth=raw.max_depth,
+            frontier=raw.frontier,
+            cut_runs=raw.cut_runs,
+            cut_preemptions=raw.cut_preemptions,
+            nbytes=raw.bytes,
+        )
+
+    def _found(self, index: int) -> Found:
+        values = ffi.new("uint64_t[]", max(1, self._shown))
+        count = ffi.new("uint64_t *")
+        lib.emu_search_outcome(self._handle, index, values, count)
+        return Found(tuple(values[0 : self._shown]), count[0], self._schedule(False, index))
+
+    def _wrong(self, index: int) -> Wrong:
+        kind, rule = ffi.new("uint32_t *"), ffi.new("uint32_t *")
+        lib.emu_search_violation(self._handle, index, kind, rule)
+        return Wrong(kind[0], rule[0], self._schedule(True, index))
+
+    def _schedule(self, violation: bool, index: int) -> tuple[Choice, ...]:
+        length = lib.emu_search_schedule(self._handle, violation, index, ffi.NULL, 0)
+        out = ffi.new("emu_choice[]", max(1, length))
+        lib.emu_search_schedule(self._handle, violation, index, out, length)
+        return tuple(Choice(c.actor, ChoiceKind(c.kind)) for c in out[0:length])
+
+
+def _check(status: int) -> None:
+    if status:
+        raise ConfigError("the search was told of something that the machine does not have")
+
+
+def _runs(points: Mapping[int, Point]) -> Iterable[tuple[int, list[Point]]]:
+    """Points at consecutive addresses together."""
+    start = 0
+    run: list[Point] = []
+    for address in sorted(points):
+        if run and address != start + 4 * len(run):
+            yield start, run
+            run = []
+        if not run:
+            start = address
+        run.append(points[address])
+    if run:
+        yield start, run

@@ -1,0 +1,99 @@
+import json
+from xml.etree import ElementTree as ET
+
+import pytest
+
+MP = """PPC MP
+{ 0:r1=1; 0:r8=x; 0:r9=y; 1:r8=x; 1:r9=y; }
+ P0           | P1           ;
+ stw r1,0(r8) | lwz r1,0(r9) ;
+ stw r1,0(r9) | lwz r3,0(r8) ;
+exists (1:r1=1 /\\ 1:r3=0)
+"""
+
+
+@pytest.fixture
+def mp(tmp_path):
+    path = tmp_path / "mp.litmus"
+    path.write_text(MP)
+    return path
+
+
+def test_a_test_is_reported_in_herds_form(emu, mp):
+    done = emu("litmus", mp)
+    assert done.code == 0
+    lines = done.out.splitlines()
+    assert lines[:6] == [
+        "Test MP Allowed",
+        "Histogram (3 states)",
+        "1     :>1:r1=0; 1:r3=0;",
+        "1     :>1:r1=0; 1:r3=1;",
+        "1     :>1:r1=1; 1:r3=1;",
+        "No",
+    ]
+    assert "Observation MP Never 0 3" in lines
+
+
+def test_json_is_the_contract(emu, mp):
+    done = emu("litmus", "--json", mp)
+    report = json.loads(done.out)
+    assert report["schema"] == 1
+    (test,) = report["tests"]
+    assert (test["name"], test["verdict"], test["complete"]) == ("MP", "Never", True)
+    assert [s["r"] for s in test["states"]] == [
+        {"1:r1": 0, "1:r3": 0},
+        {"1:r1": 0, "1:r3": 1},
+        {"1:r1": 1, "1:r3": 1},
+    ]
+    assert test["executions"] == sum(s["count"] for s in test["states"])
+
+
+def test_an_unmet_expectation_is_exit_code_7(emu, tmp_path):
+    path = tmp_path / "bad.litmus"
+    path.write_text(MP.replace("exists", "forall"))
+    done = emu("litmus", path)
+    assert done.code == 7
+    assert "Failed MP: forall (1:r1=1 /\\ 1:r3=0) does not hold" in done.out
+
+
+def test_a_directory_is_a_line_a_test_and_a_summary(emu, tmp_path):
+    (tmp_path / "mp.litmus").write_text(MP)
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "other.litmus").write_text(MP.replace("PPC MP", "PPC OTHER"))
+    done = emu("litmus", tmp_path)
+    assert [line.split()[1] for line in done.out.splitlines()] == ["OTHER", "MP"]
+    assert done.err.startswith("2 results, 0 failed, 0 not read")
+
+
+def test_junit_is_written(emu, mp, tmp_path):
+    report = tmp_path / "report.xml"
+    assert emu("litmus", "--junit", report, mp).code == 0
+    suite = ET.fromstring(report.read_text())  # noqa: S314 our own text
+    assert suite.get("tests") == "1"
+    assert suite.find("testcase").get("name") == "MP"
+
+
+def test_bad_input_is_exit_code_3_and_does_not_stop_the_rest(emu, mp, tmp_path):
+    bad = tmp_path / "bad.litmus"
+    bad.write_text("X86 SB\n")
+    done = emu("litmus", bad, mp, tmp_path / "none.litmus")
+    assert done.code == 3
+    assert "error: a litmus test for this machine begins with `PPC NAME`" in done.err
+    assert "cannot be read: No such file" in done.err
+    assert "Observation MP" in done.out
+
+
+def test_a_test_comes_on_standard_input(emu):
+    done = emu("litmus", "-", stdin=MP.encode())
+    assert "Observation MP Never" in done.out
+
+
+def test_a_bound_is_said(emu, mp):
+    done = emu("litmus", "--preemptions", "0", mp)
+    assert "Search MP exhaustive up to 0 preemptions" in done.out
+    done = emu("litmus", "--algorithm", "pct", "--runs", "10", mp)
+    assert "Search MP sampled, 10 runs" in done.out
+
+
+def test_a_bound_that_an_algorithm_cannot_keep_is_usage(emu, mp):
+    assert emu("litmus", "--algorithm", "dpor", "--preemptions", "1", mp).code == 2
