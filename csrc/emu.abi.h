@@ -21,7 +21,8 @@ typedef struct {
     uint64_t rng;              /* state of the guest-visible random source (darn, H_RANDOM) */
     uint64_t sched_rng;        /* state of the scheduler's random source */
     uint64_t sched_last;       /* actor that ran last */
-    uint64_t stopped;          /* nonzero: the run is over (H_EXIT); 1 + its status */
+    uint64_t stopped;          /* 1: the run is over (H_EXIT) ... */
+    uint64_t status;           /* ... with this status */
 } emu_machine_state;
 
 /* What a guest sees of one virtual cpu: the registers KVM keeps in vcpu->arch. */
@@ -40,6 +41,7 @@ typedef struct {
     uint64_t trap_vector;      /* EMU_EXIT_UNHANDLED: the interrupt that nobody handles, ... */
     uint64_t trap_srr1;        /* ... and what it would have left in SRR1, DAR and DSISR */
     uint64_t trap_dar, trap_dsisr;
+    uint64_t passing;          /* 1 + address of a breakpoint that its next instruction passes */
     uint64_t ic;               /* instructions of this vcpu so far; SPR IC counts them */
     uint64_t purr_offset, spurr_offset; /* PURR and SPURR: IC + offset */
     /* Special-purpose registers, by their names in emu/isa/sprs.py. */
@@ -132,7 +134,7 @@ typedef enum {
     EMU_EXIT_H_DOORBELL,       /* a directed hypervisor doorbell; taking it clears it */
     EMU_EXIT_EXTERNAL,         /* the host's interrupt controller asserts an interrupt */
     EMU_EXIT_UNHANDLED,        /* an interrupt whose vector holds 0: see vcpu.trap_*; NIA at cause */
-    EMU_EXIT_BREAKPOINT,       /* NIA is at a breakpoint that this run did not start from */
+    EMU_EXIT_BREAKPOINT,       /* NIA is at a breakpoint; vcpu.passing lets it go on */
     EMU_EXIT_STOP,             /* stop: NIA is after it */
     EMU_EXIT_NO_VCPU,          /* the thread has no vcpu, or a state word names what is not there */
     EMU_NEXITS,

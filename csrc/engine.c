@@ -607,7 +607,8 @@ static inline emu_performed perform(emu_engine *e, const view *m, uint32_t actor
     case EMU_OP_RELAX:
         break;
     case EMU_OP_STOP:
-        s->stopped = 1 + w[n->ref];
+        s->stopped = 1;
+        s->status = w[n->ref];
         break;
     case EMU_OP_RUN:
     case EMU_OP_CALL:

@@ -32,7 +32,7 @@ static emu_vcpu *bind(emu_machine *m, uint32_t thread, emu_cpu *c)
     c->flags = c->vm->flags;
     c->size = c->vm->size;
     c->limit = c->size - 8;
-    c->resume = v->nia;
+    c->resume = v->passing - 1;
     v->zero = 0;
     v->msr &= ~MSR_HV;
     emu_note_reservation(m, v);
@@ -271,6 +271,7 @@ emu_exit_reason emu_run(emu_machine *m, uint32_t thread, uint64_t budget)
     for (;;) {
         if (budget == 0)
             return EMU_EXIT_BUDGET;
+        v->passing = 0;
         emu_exit_reason reason = take_pending(c, v);
         if (reason != RUNNING)
             return reason;

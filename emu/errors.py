@@ -17,7 +17,11 @@ class ConfigError(EmuError):
 
 
 class Rendered(Protocol):
-    """A diagnostic as this layer sees it."""
+    """A diagnostic as this layer sees it. severity: "error" or "warning"."""
+
+    @property
+    def severity(self) -> str:
+        """How bad it is."""
 
     @property
     def severity(self) -> str:

@@ -22,13 +22,14 @@ from emu.cli.exit_codes import (
     EXIT_INTERRUPTED,
     EXIT_USAGE,
 )
-from emu.errors import ConfigError, EmuError
+from emu.errors import AssemblyError, ConfigError, EmuError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 # name -> what `emu --help` says of it; the command itself is `command` in emu.cli.NAME
 COMMANDS = {
+    "run": "run a guest and report how it ended",
     "asm": "assemble a program",
     "dis": "disassemble a file, or words given as hex",
     "isa": "the manual of an instruction, SPR, interrupt or hcall",
@@ -99,8 +100,12 @@ def exit_code_of(arguments: Sequence[str] | None = None) -> int:
         click.echo(f"emu: {error}", err=True)
         discard_output()
         return EXIT_INTERNAL
+    except AssemblyError as error:
+        errors = sum(found.severity == "error" for found in error.diagnostics)
+        click.echo(f"{error}\n\n{errors} error{'s' * (errors != 1)}", err=True)
+        return EXIT_BAD_INPUT
     except EmuError as error:
-        click.echo(f"emu: {error}" if error.args else f"emu: {type(error).__name__}", err=True)
+        click.echo(f"emu: {error}", err=True)
         return EXIT_USAGE if isinstance(error, ConfigError) else EXIT_BAD_INPUT
     except Exception as error:  # noqa: BLE001  the last resort: no traceback reaches a user
         if os.environ.get("EMU_DEBUG"):

@@ -49,8 +49,8 @@ class Outcome:
     """How a run ended.
 
     kind: exit (H_EXIT, or the end of the text), limit, deadlock, trap (a guest interrupt that
-    nobody handles), breakpoint, or interrupted (by the user, who says so). status: of an exit. vcpu: whose trap or breakpoint it was.
-    explanation: sentences for people, one a line.
+    nobody handles), breakpoint, or interrupted (by the user, who says so). status: of an exit.
+    vcpu: whose trap or breakpoint it was. explanation: sentences for people, one a line.
     """
 
     kind: Literal["exit", "limit", "deadlock", "trap", "breakpoint", "interrupted"]
@@ -330,7 +330,7 @@ class Host:
         done = self.instructions
         match stop.verdict:
             case Verdict.STOPPED:
-                status = self.words[self._state.stopped] - 1
+                status = self.words[self._state.status]
                 return Outcome("exit", done, status=status)
             case Verdict.PAUSE:
                 return Outcome("limit", done)
@@ -343,6 +343,7 @@ class Host:
                 if self.words[vcpu.arch.nia] in self.vms[vcpu.kvm.number].ends:
                     self.words[self._state.stopped] = 1
                     return Outcome("exit", done)
+                self.words[vcpu.arch.passing] = self.words[vcpu.arch.nia] + 1
                 return Outcome("breakpoint", done, vcpu=vcpu.index)
             case Verdict.DIVERGED:
                 raise ReplayError(

@@ -70,6 +70,7 @@ def test_whatever_goes_wrong_ends_in_a_message_and_a_code(
     def fail(*_arguments, **_options):
         raise error
 
+    monkeypatch.delenv("EMU_DEBUG", raising=False)
     monkeypatch.setattr(cli.emu, "invoke", fail)
     assert exit_code_of(["isa"]) == code
     captured = capsys.readouterr()

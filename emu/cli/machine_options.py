@@ -1,0 +1,79 @@
+"""The options that describe a machine, the same for every subcommand that has one."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from emu.cli.numbers import count, size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SMT_MODES = (1, 2, 4, 8)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MachineOptions:
+    """What was asked for, each value in its own range; whether it exists together is `hv`'s."""
+
+    host: str
+    smt: int
+    vcpus: int
+    cores: int
+    mem: int
+    endian: Literal["big", "little"]
+    schedule: str
+    seed: int
+    max_insns: int | None
+    machine: str | None
+
+
+def smt_mode(text: str) -> int:
+    """Read a virtual SMT mode."""
+    if text not in {str(mode) for mode in SMT_MODES}:
+        raise click.BadParameter(f"smt must be 1, 2, 4 or 8, got {text}")
+    return int(text)
+
+
+# In the order of `--help`; each name is a field of MachineOptions.
+OPTIONS = (
+    click.option("--host", type=click.Choice(["power7", "power8", "power9"]), default="power9",
+                 show_default=True, help="Generation of the host processor."),
+    click.option("--smt", type=smt_mode, metavar="N", default="1", show_default=True,
+                 help="Virtual threads per virtual core: 1, 2, 4 or 8."),
+    click.option("--vcpus", type=click.IntRange(1, 1024), metavar="N",
+                 help="Virtual cpus.  [default: as --smt]"),
+    click.option("--cores", type=click.IntRange(1, 256), metavar="N", default=1,
+                 show_default=True, help="Physical cores."),
+    click.option("--mem", type=size, metavar="SIZE", default="16M", show_default=True,
+                 help="Guest memory."),
+    click.option("--endian", type=click.Choice(["big", "little"]), default="big",
+                 show_default=True, help="Of source and raw guests; an ELF says it itself."),
+    click.option("--schedule", metavar="SPEC", default="rr", show_default=True,
+                 help="Who runs when: rr[:N], random[:N], or a file that holds a schedule."),
+    click.option("--seed", type=count, metavar="N", default="0", show_default=True,
+                 help="Of everything random."),
+    click.option("--max-insns", type=count, metavar="N",
+                 help="Stop after so many instructions of all vcpus together.  [default: none]"),
+    click.option("--machine", type=click.Choice(["bare", "pseries"]),
+                 help="How the guest starts."),
+)  # fmt: skip
+
+
+def machine_options(command: Callable[..., int]) -> Callable[..., int]:
+    """Give a command all OPTIONS; it receives them as one argument `machine`."""
+
+    @functools.wraps(command)
+    def with_machine(**arguments: Any) -> int:  # noqa: ANN401  whatever else the command takes
+        chosen = {field.name: arguments.pop(field.name) for field in fields(MachineOptions)}
+        chosen["vcpus"] = chosen["vcpus"] or chosen["smt"]
+        return command(machine=MachineOptions(**chosen), **arguments)
+
+    with_options: Callable[..., int] = with_machine
+    for option in reversed(OPTIONS):
+        with_options = option(with_options)
+    return with_options

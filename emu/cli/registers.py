@@ -1,0 +1,119 @@
+"""Registers by name, as `--show` and `--expect` take them: `r3`, `v1.r3`, `v0.srr0==0x1000`."""
+
+from __future__ import annotations
+
+import operator
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from emu.cli.numbers import unsigned
+from emu.isa.sprs import SPRS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from emu.hv.host import Vm
+
+COMPARISONS: dict[str, Callable[[int, int], bool]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<=": operator.le,
+    ">=": operator.ge,
+    "<": operator.lt,
+    ">": operator.gt,
+}
+REGISTER = r"(?:v(?P<vcpu>[0-9]{1,9})\.)?(?P<name>[a-z_][a-z0-9_]*)"
+EXPECTATION = rf"\s*{REGISTER}\s*(?P<comparison>[=!<>]=|<|>)\s*(?P<value>[-+]?[0-9a-fA-FxXoO_]+)\s*"
+
+# Where a name lives in a vcpu's window of the state (csrc/emu.abi.h).
+FIELDS = {name: name for name in ("nia", "msr", "cr", "xer", "lr", "ctr")} | {
+    spr.name: spr.home.removeprefix("vcpu.") for spr in SPRS if spr.home.startswith("vcpu.")
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """One register of one vcpu. vcpu: its position in the machine, from 0."""
+
+    vcpu: int
+    name: str
+
+    def read(self, vm: Vm) -> int:
+        """Its 64-bit value."""
+        vcpu = vm.vcpus[self.vcpu]
+        if re.fullmatch(r"r[0-9]+", self.name):
+            ref = vcpu.gpr(int(self.name[1:]))
+        else:
+            ref = getattr(vcpu.arch, FIELDS[self.name])
+        return vm.host.words[ref]
+
+    def __str__(self) -> str:
+        return f"v{self.vcpu}.{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What must hold of a register when the run has ended; both sides are unsigned."""
+
+    text: str
+    register: Register
+    comparison: str
+    value: int
+
+    def failure(self, vm: Vm) -> str | None:
+        """What to say if it does not hold; None if it does."""
+        found = self.register.read(vm)
+        if COMPARISONS[self.comparison](found, self.value):
+            return None
+        return f"expected {self.text}, found {found:#x}"
+
+
+def shown_registers(texts: str, nvcpus: int) -> list[Register]:
+    """The registers of a list such as `r3,v1.lr`: of every vcpu where it does not say vN.
+
+    Raises click.BadParameter.
+    """
+    found = []
+    for text in texts.split(","):
+        match = re.fullmatch(REGISTER, text.strip().lower())
+        if match is None:
+            raise click.BadParameter(f"a register is like r3 or v1.srr0, got {text!r}")
+        first = _register(match, nvcpus)
+        every = range(nvcpus) if match["vcpu"] is None else [first.vcpu]
+        found += [Register(vcpu, first.name) for vcpu in every]
+    return found
+
+
+def expectation(text: str, nvcpus: int) -> Expectation:
+    """The expectation that `text` writes.
+
+    Raises click.BadParameter.
+    """
+    match = re.fullmatch(EXPECTATION, text, re.IGNORECASE)
+    if match is None:
+        raise click.BadParameter(f"an expectation is like v1.r3==5, got {text!r}")
+    value = unsigned(match["value"].lstrip("+-"))
+    if value is None:
+        raise click.BadParameter(f"{match['value']!r} is no 64-bit number, in {text!r}")
+    if match["value"].startswith("-"):
+        value = -value & (1 << 64) - 1
+    return Expectation(text, _register(match, nvcpus), match["comparison"], value)
+
+
+def _register(match: re.Match[str], nvcpus: int) -> Register:
+    """Check that the machine has what was named."""
+    register = Register(int(match["vcpu"] or 0), match["name"].lower())
+    if register.vcpu >= nvcpus:
+        raise click.BadParameter(
+            f"vcpu must be below {nvcpus}, the number of vcpus, got {register.vcpu}"
+        )
+    is_gpr = re.fullmatch(r"r[0-9]|r[12][0-9]|r3[01]", register.name)
+    if not is_gpr and register.name not in FIELDS:
+        raise click.BadParameter(
+            f"a register is r0 to r31, nia, msr, cr, xer, lr, ctr or an SPR of the vcpu, "
+            f"got {register.name!r}"
+        )
+    return register

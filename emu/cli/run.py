@@ -1,0 +1,150 @@
+"""`emu run`: one run of one guest, and a report of how it ended."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+import click
+
+from emu.cli.ctrl_c import CtrlC
+from emu.cli.exit_codes import (
+    EXIT_DEADLOCK,
+    EXIT_FAILED,
+    EXIT_INTERRUPTED,
+    EXIT_LIMIT,
+    EXIT_OK,
+    EXIT_TRAP,
+)
+from emu.cli.guest_source import GuestSource, guest_options, load_guest
+from emu.cli.input_files import shown
+from emu.cli.machine_options import MachineOptions, machine_options
+from emu.cli.registers import expectation, shown_registers
+from emu.cli.report import ending, json_report, print_table, register_lines, state_lines
+from emu.cli.virtual_machine import build, scheduler_of
+from emu.errors import ConfigError
+from emu.hv.host import CHUNK, Outcome, Vm
+from emu.trace.statistics import Statistics
+from emu.trace.trace_file import TRACE_CHUNK, TraceFile
+
+if TYPE_CHECKING:
+    from emu.cli.guest_source import Guest
+    from emu.cli.registers import Register
+
+EXIT_CODES = {
+    "limit": EXIT_LIMIT,
+    "deadlock": EXIT_DEADLOCK,
+    "trap": EXIT_TRAP,
+    "interrupted": EXIT_INTERRUPTED,
+}
+
+
+@click.command("run")
+@guest_options
+@machine_options
+@click.option("--json", "as_json", is_flag=True, help="Report as one JSON object.")
+@click.option("--stats", is_flag=True, help="Count instructions, exits, interrupts, doorbells.")
+@click.option("--trace", metavar="FILE", help="Write one event a line, as JSON.")
+@click.option("--expect", multiple=True, metavar="'v1.r3==5'",
+              help="Fail unless it holds in the end; repeatable.")
+@click.option("--show", multiple=True, metavar="r3,v1.lr,...",
+              help="Print registers in the end.")  # fmt: skip
+def command(
+    guest: GuestSource,
+    machine: MachineOptions,
+    *,
+    as_json: bool,
+    stats: bool,
+    trace: str | None,
+    expect: tuple[str, ...],
+    show: tuple[str, ...],
+) -> int:
+    """Run a guest and report how it ended.
+
+    GUEST is a .s file, an ELF64 executable, a flat image (--raw), or - for assembly on standard
+    input. Its console goes to standard output, all else to standard error.
+    """
+    expectations = [expectation(text, machine.vcpus) for text in expect]
+    registers = [found for text in show for found in shown_registers(text, machine.vcpus)]
+    loaded = load_guest(guest, machine.endian)
+    scheduler = scheduler_of(machine)
+    vm = build(machine, loaded)
+    with contextlib.ExitStack() as files:
+        tracing = TraceFile(vm.host, files.enter_context(output(trace))) if trace else None
+        interrupt = files.enter_context(CtrlC())
+        console = Console(vm, silent=as_json)
+
+        def watch() -> None:
+            console.drain()
+            if tracing:
+                tracing.drain()
+            interrupt.check()
+
+        try:
+            outcome = vm.host.run(
+                scheduler,
+                max_insns=machine.max_insns,
+                on_chunk=watch,
+                chunk=TRACE_CHUNK if tracing else CHUNK,
+            )
+        except KeyboardInterrupt:
+            outcome = Outcome("interrupted", vm.host.instructions)
+    failures = [found for wanted in expectations if (found := wanted.failure(vm))]
+    if as_json:
+        click.echo(json.dumps({**json_report(vm, outcome), "failures": failures}))
+    say(vm, loaded, outcome, registers, failures)
+    if stats:
+        print_table(Statistics(vm))
+    return exit_code(outcome, failures)
+
+
+class Console:
+    """The guest's console: what it writes is on standard output a moment later."""
+
+    def __init__(self, vm: Vm, *, silent: bool) -> None:
+        self._vm = vm
+        self._done = 0
+        self._silent = silent
+
+    def drain(self) -> None:
+        """Write what is new."""
+        text = self._vm.console
+        if not self._silent and len(text) > self._done:
+            sys.stdout.buffer.write(text[self._done :])
+            sys.stdout.buffer.flush()
+        self._done = len(text)
+
+
+def output(name: str) -> IO[str]:
+    """A file to write.
+
+    Raises ConfigError.
+    """
+    try:
+        return Path(name).open("w", encoding="ascii")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"cannot write {shown(name)}: {reason}") from None
+
+
+def say(
+    vm: Vm, guest: Guest, outcome: Outcome, registers: list[Register], failures: list[str]
+) -> None:
+    """Tell people how it ended."""
+    lines = register_lines(vm, registers)
+    lines.append(f"emu: {ending(outcome, len(vm.vcpus))}")
+    lines += [f"  {line}" for line in outcome.explanation.splitlines()]
+    if outcome.kind != "exit":
+        lines += state_lines(vm, guest)
+    lines += failures
+    click.echo("\n".join(lines), err=True)
+
+
+def exit_code(outcome: Outcome, failures: list[str]) -> int:
+    """The exit code by the contract: how it ended comes before what was expected."""
+    if outcome.kind != "exit":
+        return EXIT_CODES[outcome.kind]
+    return EXIT_FAILED if outcome.status or failures else EXIT_OK

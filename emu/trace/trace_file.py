@@ -1,0 +1,86 @@
+"""A trace file: one event a line, as JSON, in the order in which things happened.
+
+The lines and their names are described in docs/trace.md. Knows nothing of how they are shown.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+from typing import IO, TYPE_CHECKING, Any
+
+from emu.core.machine import Deed, Logged
+from emu.isa.interrupts import BY_VECTOR
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from emu.hv.host import Host, TraceEvent
+
+VERSION = 1
+# Room for what can happen between two drains: an event a step at most (see `Host.run`).
+RING = 1 << 17
+TRACE_CHUNK = 1 << 16
+
+DEEDS = {
+    Deed.SEND: ("guest_doorbell", "sent"),
+    Deed.COALESCE: ("guest_doorbell", "coalesced"),
+    Deed.CLEAR: ("guest_doorbell", "cleared"),
+    Deed.IGNORE: ("guest_doorbell", "ignored"),
+}
+
+
+class TraceFile:
+    """Writes the events of a host to a file as they come; `drain` often enough."""
+
+    def __init__(self, host: Host, file: IO[str]) -> None:
+        self._host = host
+        self._file = file
+        host.engine.keep_events(RING)
+        host.machine.log(RING)
+        vcpus = [vcpu.name for vcpu in host.actors]
+        self._write({"trace": "emu", "version": VERSION, "host": host.generation.name,
+                     "vcpus": vcpus})  # fmt: skip
+
+    def drain(self) -> None:
+        """Write what has happened since the last time."""
+        # At one time the host's events come first: it enters the guest, then the guest acts.
+        happened = heapq.merge(
+            ((event.tb, self._host_line(event)) for event in self._host.events()),
+            ((logged.tb, self._guest_line(logged)) for logged in self._host.machine.drain()),
+            key=lambda entry: entry[0],
+        )
+        for _, line in happened:
+            self._write(line)
+
+    def _write(self, line: dict[str, Any]) -> None:
+        self._file.write(json.dumps(line, separators=(",", ":")) + "\n")
+
+    @staticmethod
+    def _host_line(event: TraceEvent) -> dict[str, Any]:
+        return dict(_fields(event.tb, event.actor, event.vcpu, event.event.tracepoint,
+                            event.event.case, event.value, event.nia))  # fmt: skip
+
+    def _guest_line(self, logged: Logged) -> dict[str, Any]:
+        actor = self._host.actors[logged.vcpu].name
+        if logged.deed is Deed.INTERRUPT:
+            known = BY_VECTOR.get(logged.argument)
+            event, case = "guest_interrupt", known.name if known else ""
+        else:
+            event, case = DEEDS[logged.deed]
+        return dict(_fields(logged.tb, actor, logged.vcpu, event, case, logged.argument,
+                            logged.nia))  # fmt: skip
+
+
+def _fields(
+    tb: int, actor: str, vcpu: int, event: str, case: str, value: int, nia: int
+) -> Iterator[tuple[str, Any]]:
+    """The fields of one line; a case that says nothing is left out."""
+    yield "tb", tb
+    yield "actor", actor
+    yield "vcpu", vcpu
+    yield "event", event
+    if case:
+        yield "case", case
+    yield "value", f"{value:#x}"
+    yield "nia", f"{nia:#x}"

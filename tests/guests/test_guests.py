@@ -1,0 +1,93 @@
+"""Each guest of guests/ does what its header says, in every SMT mode that it names."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from emu.cli import exit_code_of
+
+GUESTS = Path(__file__).resolve().parents[2] / "guests"
+SCHEDULES = (
+    ["--schedule", "rr"],
+    ["--schedule", "rr:1"],
+    ["--schedule", "rr:7"],
+    ["--schedule", "random", "--seed", "1"],
+    ["--schedule", "random:3", "--seed", "2"],
+)
+
+
+@dataclass(frozen=True)
+class Header:
+    """The first comment of a guest: prose, then `# key: value` lines.
+
+    smt: the modes it fits, with as many vcpus as threads. prints: its console, line by line;
+    {vcpus} is their number, {each} all their numbers, and a line with {vcpu} or {other} stands
+    for one line a vcpu ({other}: all but vcpu 0).
+    """
+
+    shows: str
+    smt: tuple[int, ...]
+    prints: tuple[str, ...]
+    exit: int
+    options: tuple[str, ...]
+
+    def console(self, vcpus: int) -> list[str]:
+        lines = []
+        for line in self.prints:
+            first = 1 if "{other}" in line else 0
+            repeated = re.search(r"{vcpu}|{other}", line)
+            for number in range(first, vcpus) if repeated else [0]:
+                each = " ".join(map(str, range(vcpus)))
+                lines.append(line.format(vcpu=number, other=number, vcpus=vcpus, each=each))
+        return lines
+
+
+def header_of(source: Path) -> Header:
+    comment = []
+    for line in source.read_text().splitlines():
+        if not line.startswith("#"):
+            break
+        comment.append(line[1:].strip())
+    keys: dict[str, list[str]] = {}
+    for line in comment:
+        if match := re.fullmatch(r"(smt|endian|prints|exit|options):\s+(.*)", line):
+            keys.setdefault(match[1], []).append(match[2])
+    options = keys.get("options", [""])[0].split()
+    for endian in keys.get("endian", []):
+        options += ["--endian", endian]
+    return Header(
+        shows=comment[0],
+        smt=tuple(map(int, keys["smt"][0].split())),
+        prints=tuple(keys.get("prints", ())),
+        exit=int(keys["exit"][0]),
+        options=tuple(options),
+    )
+
+
+SOURCES = sorted(GUESTS.glob("*.s"))
+HEADERS = {source.stem: header_of(source) for source in SOURCES}
+CASES = [(name, smt) for name, header in HEADERS.items() for smt in header.smt]
+
+
+def test_every_guest_says_what_it_shows_and_for_which_modes():
+    assert len(SOURCES) >= 8
+    for name, header in HEADERS.items():
+        assert header.shows.endswith("."), name
+        assert header.prints, name
+        assert set(header.smt) <= {1, 2, 4, 8}, name
+
+
+@pytest.mark.parametrize(("name", "smt"), CASES, ids=[f"{name}-smt{smt}" for name, smt in CASES])
+@pytest.mark.parametrize("schedule", SCHEDULES, ids=" ".join)
+def test_a_guest_prints_and_ends_as_its_header_says(name, smt, schedule, capsys):
+    header = HEADERS[name]
+    limit = ["--max-insns", "20000000"]
+    arguments = ["run", str(GUESTS / f"{name}.s"), "--smt", str(smt)]
+    code = exit_code_of([*arguments, *header.options, *schedule, *limit])
+    ended = capsys.readouterr()
+    assert ended.out.splitlines() == header.console(smt), ended.err
+    assert code == header.exit, ended.err
