@@ -145,6 +145,11 @@ typedef enum {
  * what ran. */
 emu_exit_reason emu_run(emu_machine *m, uint32_t thread, uint64_t budget);
 
+/* Whether an asynchronous interrupt that the guest takes costs one of the budget, as an instruction
+ * does (the timebase does not move), so that a budget of 1 stops between it and the handler's first
+ * instruction. Off at first. Not state. */
+void emu_pay_interrupts(emu_machine *m, int on);
+
 /* Set or remove a breakpoint at a real address of a VM. 0, or -1: outside memory or unaligned. */
 int emu_breakpoint(emu_machine *m, uint32_t vm, uint64_t address, int on);
 
@@ -189,3 +194,5 @@ emu_snapshot *emu_save(emu_machine *m);
 /* A snapshot of this very machine. */
 void emu_restore(emu_machine *m, const emu_snapshot *s);
 void emu_drop(emu_machine *m, emu_snapshot *s);
+/* Host memory that all snapshots together hold. */
+uint64_t emu_saved_bytes(const emu_machine *m);

@@ -83,6 +83,7 @@ enum {
 
 typedef struct emu_page {          /* an immutable copy of a page, shared by snapshots */
     uint32_t uses;
+    uint64_t *held;                /* the VM's count of such copies */
     uint8_t bytes[EMU_PAGE];
 } emu_page;
 
@@ -103,6 +104,7 @@ typedef struct {
     uint32_t *dirty;               /* the pages that are EMU_DIRTY, in order of first store */
     uint32_t ndirty;
     emu_chunk **saved;             /* what the pages that are not dirty equal */
+    uint64_t held;                 /* copies of pages that snapshots and `saved` hold */
     uint32_t nchunks;
 } emu_vm;
 
@@ -164,6 +166,8 @@ struct emu_machine {
     emu_log_entry *log;
     uint32_t log_size, log_used, log_first;
     uint64_t log_lost;
+    int pays_interrupts;           /* see emu_pay_interrupts */
+    uint64_t paid;                 /* how many interrupts emu_run has charged so far */
     emu_cpu cpu;
     emu_snapshot *snapshots;       /* those alive, for emu_free */
 };

@@ -13,7 +13,7 @@
 
 typedef struct {
     uint64_t node;             /* its next operation; 0 = its host code has returned */
-    uint64_t slice;            /* guest instructions left before others get their turn */
+    uint64_t slice;            /* 1 + guest instructions left before others get their turn; 0: over */
 } emu_actor;
 
 /* ---- nodes ------------------------------------------------------------------------------- */
@@ -116,6 +116,19 @@ typedef struct {
     uint64_t slice;
 } emu_turn;
 
+/* Every change of the state is part of one step, and a step is never cut in two. So a run that is
+ * replayed for the same number of steps ends in the same state. An asynchronous interrupt that a
+ * guest takes is a step of its own if the machine pays interrupts (emu_pay_interrupts), and part of
+ * its handler's first instruction otherwise. */
+typedef enum {
+    EMU_STEP_NONE,
+    EMU_STEP_TURN,             /* the scheduler chose an actor; time may have jumped */
+    EMU_STEP_GUEST,            /* a guest instruction was attempted, or an interrupt taken */
+    EMU_STEP_EXIT,             /* likewise, or neither, and the guest was left */
+    EMU_STEP_HOST,             /* a host operation was performed */
+    EMU_STEP_WAIT              /* the actor waits, and its turn is over */
+} emu_step;
+
 typedef struct {
     uint32_t scheduler;        /* emu_sched_kind */
     uint64_t slice;
@@ -124,6 +137,10 @@ typedef struct {
     uint64_t next_turn;        /* how many of them have begun (in and out) */
     uint64_t max_insns;        /* pause after this many guest instructions of this call */
     uint64_t max_nodes;        /* pause after this many host steps of this call */
+    uint64_t max_steps;        /* pause after this many steps of this call */
+    uint64_t steps;            /* out: steps done by this call ... */
+    uint32_t last;             /* ... what the last of them was (emu_step) ... */
+    uint32_t last_node;        /* ... and, of EMU_STEP_EXIT and EMU_STEP_HOST, at which node */
     uint64_t insns;            /* out: guest instructions done by this call */
     uint32_t actor, node;      /* out: see emu_verdict */
     uint64_t answer;           /* out */

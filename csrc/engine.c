@@ -4,6 +4,7 @@
  * no allocation (console output and recordings aside), no call into Python.
  */
 #include "engine.h"
+#include "watch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -471,7 +472,7 @@ static emu_verdict begin_turn(emu_engine *e, const view *m, emu_run_args *r)
         slice = turn->slice;
     }
     s->sched_last = 1 + a;
-    m->actor[a].slice = slice;
+    m->actor[a].slice = 1 + slice;
     return note_turn(e, a, slice) ? EMU_WALK_PAUSE : EMU_WALK_MEMORY;
 }
 
@@ -617,6 +618,20 @@ static inline emu_performed perform(emu_engine *e, const view *m, uint32_t actor
     return EMU_PERFORMED;
 }
 
+static void step(emu_run_args *r, emu_step what, uint32_t at)
+{
+    r->steps++;
+    r->last = what;
+    r->last_node = at;
+}
+
+/* Whether an exit is the running instruction's doing, and not that of a timer or another thread. */
+static int is_caused(emu_exit_reason why)
+{
+    return why != EMU_EXIT_HDEC && why != EMU_EXIT_H_DOORBELL && why != EMU_EXIT_EXTERNAL
+           && why != EMU_EXIT_NO_VCPU;
+}
+
 /* Runs the guest for an actor's turn; EMU_WALK_PAUSE = it exited, and the word says why. */
 static emu_verdict run_guest(const emu_engine *e, const view *m, emu_actor *me, const emu_node *n,
                              emu_run_args *r, int *exited)
@@ -624,32 +639,53 @@ static emu_verdict run_guest(const emu_engine *e, const view *m, emu_actor *me, 
     uint64_t budget = r->max_insns - r->insns;
     uint32_t thread = (uint32_t)n->a;
     *exited = 0;
-    if (budget > me->slice)
-        budget = me->slice;
+    if (budget > me->slice - 1)
+        budget = me->slice - 1;
+    if (budget > r->max_steps - r->steps)
+        budget = r->max_steps - r->steps;
     if (!budget)
         return EMU_WALK_PAUSE;
-    uint64_t before = m->state->tb;
+    uint64_t before = m->state->tb, paid = m->machine->paid;
     emu_exit_reason why = emu_run(m->machine, thread, budget);
     uint64_t used = m->state->tb - before;
+    uint64_t done = used + (m->machine->paid - paid);
     r->insns += used;
     me->slice -= used;
+    if (done) {
+        r->steps += done;
+        r->last = EMU_STEP_GUEST;
+    }
     switch (why) {
     case EMU_EXIT_BUDGET:
         return EMU_WALK_PAUSE;
     case EMU_EXIT_UNHANDLED:
+        if (!done)
+            step(r, EMU_STEP_GUEST, 0);
         return EMU_WALK_TRAP;
     case EMU_EXIT_BREAKPOINT:
         return EMU_WALK_BREAK;
     default:
         break;
     }
-    /* An exit costs at least a tick of the slice, so that a guest which never completes an
-     * instruction does not keep the others from running. */
-    if (!used && me->slice)
+    if (is_caused(why)) {
+        r->last = EMU_STEP_EXIT;
+        r->last_node = (uint32_t)me->node;
+    } else {
+        /* A tick of the slice, so that a guest which never completes an instruction does not keep
+         * the others from running; whatever ran before, so that replays agree. */
+        step(r, EMU_STEP_EXIT, (uint32_t)me->node);
         me->slice--;
+    }
     m->w[n->ref] = (uint64_t)why | exit_detail(e, m, thread, why) << 8;
     *exited = 1;
     return EMU_WALK_PAUSE;
+}
+
+/* A slice that has been used up ends the turn at the guest, not in the host code before it. */
+static int turn_is_over(const emu_engine *e, const emu_actor *a)
+{
+    return a->slice == 0 || a->node == 0
+           || (a->slice == 1 && e->nodes[a->node].is.op == EMU_OP_RUN);
 }
 
 /* Lets `actor` go on until its turn ends (EMU_WALK_PAUSE) or Python is needed. */
@@ -661,7 +697,7 @@ static emu_verdict walk(emu_engine *e, const view *m, uint32_t actor, emu_run_ar
         uint32_t at = (uint32_t)me->node;
         const node *here = &e->nodes[at];
         uint64_t answer = 0;
-        if (!*steps)
+        if (!*steps || r->steps == r->max_steps)
             return EMU_WALK_PAUSE;
         --*steps;
         if (here->is.op == EMU_OP_RUN) {
@@ -677,11 +713,15 @@ static emu_verdict walk(emu_engine *e, const view *m, uint32_t actor, emu_run_ar
                 r->node = at;
                 if (here->is.op == EMU_OP_CALL)
                     return EMU_WALK_CALL;
+                step(r, EMU_STEP_WAIT, at);
                 if (here->is.op == EMU_OP_INJECT)
                     return EMU_WALK_TRAP;
                 me->slice = 0;
                 return EMU_WALK_PAUSE;
             }
+            step(r, EMU_STEP_HOST, at);
+            if (here->is.op == EMU_OP_RELAX || m->state->stopped)
+                me->slice = 0;
         }
         uint32_t next = follow(e, here, at, answer);
         if (next == EMU_UNKNOWN) {
@@ -690,10 +730,8 @@ static emu_verdict walk(emu_engine *e, const view *m, uint32_t actor, emu_run_ar
             return EMU_WALK_LEARN;
         }
         me->node = next;
-        if (!next || m->state->stopped || here->is.op == EMU_OP_RELAX) {
-            me->slice = 0;
+        if (!next || !me->slice)
             return EMU_WALK_PAUSE;
-        }
     }
 }
 
@@ -737,21 +775,55 @@ emu_verdict emu_engine_run(emu_engine *e, emu_machine *machine, emu_run_args *r)
     view of = view_of(machine);
     const view *m = &of;
     uint64_t steps = r->max_nodes;
-    r->insns = 0;
+    r->insns = r->steps = 0;
+    r->last = EMU_STEP_NONE;
     for (;;) {
         if (m->state->stopped)
             return EMU_WALK_STOPPED;
-        if (r->insns >= r->max_insns || !steps)
+        if (r->insns >= r->max_insns || !steps || r->steps >= r->max_steps)
             return EMU_WALK_PAUSE;
         uint32_t actor = (uint32_t)m->state->sched_last - 1;
-        if (!m->state->sched_last || !m->actor[actor].slice) {
+        if (!m->state->sched_last || turn_is_over(e, &m->actor[actor])) {
             emu_verdict begun = begin_turn(e, m, r);
             if (begun != EMU_WALK_PAUSE)
                 return begun;
             actor = (uint32_t)m->state->sched_last - 1;
+            step(r, EMU_STEP_TURN, 0);
+            if (r->steps == r->max_steps) {
+                r->actor = actor;
+                return EMU_WALK_PAUSE;
+            }
         }
         emu_verdict verdict = walk(e, m, actor, r, &steps);
         if (verdict != EMU_WALK_PAUSE)
             return verdict;
     }
+}
+
+/* ---- for debuggers (watch.abi.h) ------------------------------------------------------------ */
+
+int64_t emu_engine_turn(const emu_engine *e, emu_machine *machine)
+{
+    view m = view_of(machine);
+    uint64_t last = m.state->sched_last;
+    if (!last || last > m.nactors || m.state->stopped || turn_is_over(e, &m.actor[last - 1]))
+        return -1;
+    return (int64_t)last - 1;
+}
+
+uint64_t emu_engine_guest(const emu_engine *e, emu_machine *machine, uint32_t actor)
+{
+    view m = view_of(machine);
+    uint64_t at = actor < m.nactors ? m.actor[actor].node : 0;
+    const emu_node *n = &e->nodes[at].is;
+    return at && n->op == EMU_OP_RUN ? m.thread[n->a].vcpu : 0;
+}
+
+int emu_engine_in_guest(const emu_engine *e, emu_machine *machine, uint32_t vcpu)
+{
+    uint32_t nactors = view_of(machine).nactors;
+    for (uint32_t a = 0; a < nactors; a++)
+        if (emu_engine_guest(e, machine, a) == 1 + (uint64_t)vcpu)
+            return 1;
+    return 0;
 }

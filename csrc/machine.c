@@ -84,6 +84,11 @@ uint64_t emu_area_start(const emu_machine *m, uint32_t area)
     return m->area[area <= EMU_NAREAS ? area : EMU_NAREAS];
 }
 
+void emu_pay_interrupts(emu_machine *m, int on)
+{
+    m->pays_interrupts = on;
+}
+
 /* ---- memory ---------------------------------------------------------------------------------- */
 
 static emu_vm *vm_at(const emu_machine *m, uint32_t vm)

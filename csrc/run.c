@@ -132,6 +132,8 @@ int emu_fetch(emu_machine *m, uint32_t vcpu, uint32_t *word)
 
 /* Going on in the guest; no exit. */
 #define RUNNING EMU_NEXITS
+/* Likewise, after an interrupt that the machine is to pay for: see emu_pay_interrupts. */
+#define PAID (EMU_NEXITS + 1)
 
 /* Ticks until DEC is below zero. Guest time may wrap, so only the difference counts. */
 static int64_t to_decrementer(const emu_cpu *c, const emu_vcpu *v)
@@ -162,6 +164,10 @@ static emu_exit_reason take_pending(emu_cpu *c, emu_vcpu *v)
                 return EMU_EXIT_UNHANDLED;
             if (i.vector == VECTOR_DOORBELL)
                 c->s->dpdes &= ~mine;
+            if (c->m->pays_interrupts) {
+                c->m->paid++;
+                return (emu_exit_reason)PAID;
+            }
             return take_pending(c, v);
         }
     }
@@ -273,6 +279,10 @@ emu_exit_reason emu_run(emu_machine *m, uint32_t thread, uint64_t budget)
             return EMU_EXIT_BUDGET;
         v->passing = 0;
         emu_exit_reason reason = take_pending(c, v);
+        if (reason == (emu_exit_reason)PAID) {
+            budget--;
+            continue;
+        }
         if (reason != RUNNING)
             return reason;
         set_mode(c, v);

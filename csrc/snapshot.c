@@ -15,8 +15,10 @@ struct emu_snapshot {
 
 static void release_page(emu_page *page)
 {
-    if (page && --page->uses == 0)
+    if (page && --page->uses == 0) {
+        --*page->held;
         free(page);
+    }
 }
 
 static void release_chunk(emu_chunk *chunk)
@@ -71,6 +73,8 @@ static int clean(emu_vm *vm)
         if (!page)
             return -1;
         page->uses = 1;
+        page->held = &vm->held;
+        vm->held++;
         memcpy(page->bytes, vm->bytes + (uint64_t)number * EMU_PAGE, EMU_PAGE);
         release_page(chunk->page[number % EMU_CHUNK_PAGES]);
         chunk->page[number % EMU_CHUNK_PAGES] = page;
@@ -176,4 +180,17 @@ void emu_drop(emu_machine *m, emu_snapshot *s)
     free(s->tables);
     free(s->words);
     free(s);
+}
+
+uint64_t emu_saved_bytes(const emu_machine *m)
+{
+    uint64_t nbytes = 0;
+    for (uint32_t i = 0; i < m->config.nvms; i++)
+        nbytes += m->vms[i].held * sizeof(emu_page);
+    for (const emu_snapshot *s = m->snapshots; s; s = s->next) {
+        nbytes += m->nwords * 8;
+        for (uint32_t i = 0; i < m->config.nvms; i++)
+            nbytes += s->tables[i] ? m->vms[i].nchunks * sizeof *s->tables[i] : 0;
+    }
+    return nbytes;
 }

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from emu.asm import Program, Segment, assemble
-from emu.asm.disasm import Names
-from emu.asm.elf import is_elf, read_elf
 from emu.asm.source import decode
 from emu.cli.input_files import read_input, shown
 from emu.cli.numbers import address, unsigned
@@ -73,8 +71,15 @@ class Guest:
 
     def symbolic(self, where: int) -> str:
         """An address with the nearest symbol at or below it: `0x10048 <wait+0x8>`."""
-        name = Names(self.program).name(where)
-        return f"{where:#x} <{name}>" if name else f"{where:#x}"
+        below = [
+            symbol for symbol in self.program.symbols.values()
+            if symbol.section and symbol.address <= where
+        ]  # fmt: skip
+        if not below or not self.program.contains(where):
+            return f"{where:#x}"
+        nearest = max(below, key=lambda symbol: symbol.address)
+        offset = where - nearest.address
+        return f"{where:#x} <{nearest.name}{f'+{offset:#x}' if offset else ''}>"
 
 
 def load_guest(source: GuestSource, endian: Endian) -> Guest:
@@ -108,14 +113,8 @@ def _program(source: GuestSource, endian: Endian) -> Program:
     data = read_input(name)
     if source.raw:
         return flat_program(data, name, source.load_at, endian)
-    if is_elf(data):
-        program = read_elf(data, shown(name), lines=False)
-        if program.relative:
-            raise ConfigError(
-                f"{shown(name)} relocates itself (ET_DYN), which is for --machine pseries; "
-                "that is not available"
-            )
-        return program
+    if data.startswith(b"\x7fELF"):
+        raise ImageError("ELF guests cannot be read yet")
     if name != "-" and PurePath(name).suffix not in SOURCE_SUFFIXES and b"\0" in data[:4096]:
         raise ImageError(
             f"{shown(name)} is neither assembly source nor ELF; --raw loads it as it is"

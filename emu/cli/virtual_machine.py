@@ -19,7 +19,7 @@ def build(options: MachineOptions, guest: Guest) -> Vm:
     Raises ConfigError (a machine that cannot be built) and ImageError (it does not fit).
     """
     if options.machine == "pseries":
-        raise ConfigError("--machine pseries is not available; bare is")
+        raise ConfigError("--machine pseries is not available yet; bare is")
     host = Host(options.host, cores=options.cores, seed=options.seed)
     vm = host.create_vm(memory=options.mem, smt=options.smt)
     for _ in range(options.vcpus):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from emu.core.machine import Machine
+    from emu.core.watching import Watching
 
 
 class Verdict(IntEnum):
@@ -57,6 +58,17 @@ class Observed(NamedTuple):
     nia: int
 
 
+class StepKind(IntEnum):
+    """What one step of a machine was; see `emu_step`."""
+
+    NONE = lib.EMU_STEP_NONE
+    TURN = lib.EMU_STEP_TURN
+    GUEST = lib.EMU_STEP_GUEST
+    EXIT = lib.EMU_STEP_EXIT
+    HOST = lib.EMU_STEP_HOST
+    WAIT = lib.EMU_STEP_WAIT
+
+
 @dataclass(slots=True)
 class Stop:
     """Where a walk came back: see `emu_run_args`."""
@@ -67,8 +79,12 @@ class Stop:
     answer: int
     insns: int
     next_turn: int
+    steps: int
+    last: StepKind
+    last_node: int
 
 
+UNLIMITED = (1 << 64) - 1
 ACTOR_WORDS: int = ffi.sizeof("emu_actor") // 8
 
 
@@ -149,18 +165,64 @@ class Engine:
         self._args.next_turn = 0
 
     def run(
-        self, machine: Machine, order: Order, slice_insns: int, max_insns: int, max_nodes: int
+        self,
+        machine: Machine,
+        order: Order,
+        slice_insns: int,
+        max_insns: int,
+        max_nodes: int,
+        *,
+        max_steps: int = UNLIMITED,
+        watching: Watching | None = None,
     ) -> Stop:
-        """Walk until something needs Python, or a limit of this call is reached."""
+        """Walk until something needs Python, or a limit of this call is reached.
+
+        With `watching` it goes step by step, and pauses also for what that says.
+        """
         args = self._args
         args.scheduler = order
         args.slice = slice_insns
         args.max_insns = max_insns
         args.max_nodes = max_nodes
-        verdict = lib.emu_engine_run(self._engine, machine.handle, args)
+        args.max_steps = max_steps
+        if watching is None:
+            verdict = lib.emu_engine_run(self._engine, machine.handle, args)
+        else:
+            verdict = lib.emu_debug_run(self._engine, machine.handle, args, watching.handle)
         return Stop(
-            Verdict(verdict), args.actor, args.node, args.answer, args.insns, args.next_turn
+            Verdict(verdict),
+            args.actor,
+            args.node,
+            args.answer,
+            args.insns,
+            args.next_turn,
+            args.steps,
+            StepKind(args.last),
+            args.last_node,
         )
+
+    def turn(self, machine: Machine) -> int | None:
+        """Return the actor whose turn goes on with the next step; None: the scheduler chooses."""
+        actor = lib.emu_engine_turn(self._engine, machine.handle)
+        return None if actor < 0 else int(actor)
+
+    def guest(self, machine: Machine, actor: int) -> int | None:
+        """Return the vcpu whose guest an actor is to run next; None: it stands in host code."""
+        vcpu = lib.emu_engine_guest(self._engine, machine.handle, actor)
+        return vcpu - 1 if vcpu else None
+
+    def in_guest(self, machine: Machine, vcpu: int) -> bool:
+        """Whether some actor is to run this vcpu's guest next."""
+        return bool(lib.emu_engine_in_guest(self._engine, machine.handle, vcpu))
+
+    @property
+    def next_turn(self) -> int:
+        """How many turns of Order.REPLAY have begun."""
+        return int(self._args.next_turn)
+
+    @next_turn.setter
+    def next_turn(self, turns: int) -> None:
+        self._args.next_turn = turns
 
     # -- observation
 
@@ -173,6 +235,12 @@ class Engine:
         """Return the counts of a vcpu, by event."""
         first = lib.emu_engine_counters(self._engine) + vcpu * self._nevents
         return list(ffi.unpack(first, self._nevents))
+
+    @property
+    def all_counters(self) -> memoryview:
+        """View the counts of all vcpus together."""
+        n = self._nvcpus * self._nevents
+        return memoryview(ffi.buffer(lib.emu_engine_counters(self._engine), 8 * n)).cast("Q")
 
     def keep_events(self, count: int) -> None:
         """Keep the last events in a ring of this size, a power of two; 0 = keep none."""

@@ -301,6 +301,16 @@ class Machine:
             raise ConfigError("a snapshot must be of this machine, got another one's")
         lib.emu_restore(self.handle, snapshot._handle)  # noqa: SLF001 - two halves of one thing
 
+    @property
+    def snapshot_bytes(self) -> int:
+        """How much host memory all its snapshots hold together."""
+        held: int = lib.emu_saved_bytes(self.handle)
+        return held
+
+    def pay_interrupts(self, on: bool) -> None:
+        """Say whether an asynchronous interrupt costs one of the budget; see the C header."""
+        lib.emu_pay_interrupts(self.handle, on)
+
     # -- observation
 
     def count(self, vcpu: int, deed: Deed, vector: int = 0) -> int:

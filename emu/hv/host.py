@@ -184,7 +184,7 @@ class Host:
         if self._machine is None:
             self._build()
         machine = self._machine
-        assert machine is not None  # noqa: S101 - _build sets it
+        assert machine is not None
         return machine
 
     @property
@@ -288,27 +288,34 @@ class Host:
         output or drain events.
         """
         machine = self.machine
-        order, slice_ = self._prepare(scheduler or RoundRobin())
+        order, slice_ = self.prepare(scheduler or RoundRobin())
         left = UNLIMITED if max_insns is None else max_insns
         while True:
             stop = self.engine.run(machine, order, slice_, min(left, chunk), chunk)
             left -= stop.insns
             self.instructions += stop.insns
-            if stop.verdict is Verdict.LEARN:
-                self._set_node(stop.actor, self.automaton.expand(stop.node, stop.answer))
-                continue
-            if stop.verdict is Verdict.CALL:
-                self._call(stop)
+            if self.answer(stop):
                 continue
             if on_chunk is not None:
                 on_chunk()
             if stop.verdict is Verdict.PAUSE and left > 0:
                 continue
-            outcome = self._outcome(stop)
+            outcome = self.outcome(stop)
             if outcome is not None:
                 return outcome
 
-    def _prepare(self, scheduler: Scheduler) -> tuple[Order, int]:
+    def answer(self, stop: Stop) -> bool:
+        """Give the engine what it came back for; False: the run is not to go on just so."""
+        if stop.verdict is Verdict.LEARN:
+            self._set_node(stop.actor, self.automaton.expand(stop.node, stop.answer))
+            return True
+        if stop.verdict is Verdict.CALL:
+            self._call(stop)
+            return True
+        return False
+
+    def prepare(self, scheduler: Scheduler) -> tuple[Order, int]:
+        """Get ready to run in this order; returns what the engine needs to know of it."""
         match scheduler:
             case RoundRobin(slice=slice_):
                 return Order.RR, slice_
@@ -326,7 +333,8 @@ class Host:
         self.vms[vcpu.kvm.number].on_hcall[op.hcall](vcpu)
         self._set_node(stop.actor, self.automaton.expand(stop.node, 0))
 
-    def _outcome(self, stop: Stop) -> Outcome | None:
+    def outcome(self, stop: Stop) -> Outcome | None:
+        """Say how a run ended, if it did."""
         done = self.instructions
         match stop.verdict:
             case Verdict.STOPPED:

@@ -203,15 +203,6 @@ def test_the_entry_point_can_be_a_symbol_or_an_address(emu, tmp_path, entry):
     assert emu("run", guest, "--entry", entry).code == 0
 
 
-def test_an_elf_guest_runs_as_its_source_does(emu, guests, tmp_path):
-    out = tmp_path / "hello"
-    assert emu("asm", guests / "hello.s", "-o", out).code == 0
-    from_source = emu("run", guests / "hello.s", "--smt", "2")
-    from_elf = emu("run", out, "--smt", "2")
-    assert from_elf == from_source
-    assert from_elf.out.splitlines() == ["hello from vcpu 0 of 2", "hello from vcpu 1 of 2"]
-
-
 # ---- bad input ---------------------------------------------------------------------------------
 
 
