@@ -1,8 +1,1 @@
-"""The debugger: one session model, a REPL and a gdb stub above it.
-
-from emu.debug import Session
-
-session = Session(host)
-session.stepi()
-session.reverse_stepi()
-"""
+"""The debugger: a run that can be at any of its positions, and what is shown of it."""

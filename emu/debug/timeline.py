@@ -147,8 +147,7 @@ class Timeline:
         """
         if watching is not None:
             watching.look(self.machine, first=first)
-        if not first:
-            self._pass_breakpoint()
+        passing = not first
         while self.position < limit:
             if self.interrupted():
                 return Halt("interrupted")
@@ -156,6 +155,9 @@ class Timeline:
                 return Halt("end")
             if self._redo():
                 continue
+            if passing:
+                self._pass_breakpoint()
+            passing = False
             halt = self._stretch(limit, watching)
             if halt is not None:
                 return halt
