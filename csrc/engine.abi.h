@@ -53,7 +53,11 @@ typedef enum {
     EMU_OP_TRACE,              /* counts event a of vcpu b; records it with word ref if ref != 0 */
     EMU_OP_RELAX,              /* ends the actor's turn; answers 0 */
     EMU_OP_CALL,               /* hands over to Python, which supplies the answer */
-    EMU_OP_STOP                /* the run is over: status word ref; answers 0 */
+    EMU_OP_STOP,               /* the run is over: status word ref; answers 0 */
+    EMU_OP_EXTRACT,            /* word := word[ref2] >> b & a; answers 0 */
+    EMU_OP_DEPOSIT,            /* word: bits a << b := word[ref2]; answers 0 */
+    EMU_OP_COMPARE,            /* word and word[ref2], unsigned; answers 0 less, 1 equal, 2 greater */
+    EMU_OP_SWAP                /* word = word[ref2]: word := word[a] and answers 1; else answers 0 */
 } emu_op_code;
 
 /* Conditions, four pool words each: kind, ref, mask, value. */

@@ -611,6 +611,20 @@ static inline emu_performed perform(emu_engine *e, const view *m, uint32_t actor
         s->stopped = 1;
         s->status = w[n->ref];
         break;
+    case EMU_OP_EXTRACT:
+        w[n->ref] = w[n->ref2] >> n->b & n->a;
+        break;
+    case EMU_OP_DEPOSIT:
+        w[n->ref] = (w[n->ref] & ~(n->a << n->b)) | (w[n->ref2] & n->a) << n->b;
+        break;
+    case EMU_OP_COMPARE:
+        *answer = w[n->ref] < w[n->ref2] ? 0 : w[n->ref] == w[n->ref2] ? 1 : 2;
+        break;
+    case EMU_OP_SWAP:
+        *answer = w[n->ref] == w[n->ref2];
+        if (*answer)
+            w[n->ref] = w[n->a];
+        break;
     case EMU_OP_RUN:
     case EMU_OP_CALL:
         return EMU_PERFORMED_NOTHING;

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from emu.hv.event import Event
 from emu.hv.ipi import kvmppc_fast_vcpu_kick_hv
 from emu.hv.ops import Check, HostCode, OneOf, Random, Read, Relax, Trace, Write, equal
+from emu.hv.xics import XICS_HCALLS, kvmppc_xics_hcall
 from emu.isa.hcalls import BY_NAME, RETURN_CODES
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ def kvmppc_pseries_do_hcall(vcpu: Vcpu, number: int | None) -> HostCode[bool]:
     elif number == H_RANDOM:
         yield Random(vcpu.gpr(4))
         code = H_SUCCESS
+    elif number in XICS_HCALLS:
+        code = yield from kvmppc_xics_hcall(vcpu, number)
     else:
         return False
     yield from set_result(vcpu, code)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from emu.hv.icp import Icp, Source
 from emu.hv.state import Layout, Record, private, shared
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class Vcpu(Record):
         self.arch = arch
         self.cpus: tuple[HostThread, ...] = ()
         super().__init__(layout, f"v{index}")
+        self.icp = Icp(layout, index)
 
     def gpr(self, number: int) -> int:
         """Return the ref of a GPR."""
@@ -114,6 +116,7 @@ class Kvm(Record):
         self.vcores: tuple[Vcore, ...] = ()
         self.vcpus: tuple[Vcpu, ...] = ()
         self.cpus: tuple[HostThread, ...] = ()
+        self.sources: tuple[Source, ...] = ()  # by number, from FIRST_SOURCE
         self.tb_offset = 0  # guest timebase - host timebase
         self.python_hcalls: frozenset[int] = frozenset()  # those that userspace handles in Python
         super().__init__(layout, f"vm{number}")

@@ -53,6 +53,10 @@ class OpCode(IntEnum):
     RELAX = 22
     CALL = 23
     STOP = 24
+    EXTRACT = 25
+    DEPOSIT = 26
+    COMPARE = 27
+    SWAP = 28
 
 
 class Coded(NamedTuple):
@@ -437,6 +441,91 @@ class Scatter(Op):
     def refs(self) -> tuple[int, ...]:
         """List the words it reads or writes."""
         return (self.ref,)
+
+
+# ---- fields of words, and words of many values ---------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Extract(Op):
+    """Sets a word to bits first:last of another, right-adjusted."""
+
+    ref: int
+    source: int
+    first: int
+    last: int
+
+    def coded(self) -> Coded:
+        """Encode for the engine."""
+        mask = (1 << (self.last - self.first + 1)) - 1
+        return Coded(OpCode.EXTRACT, self.ref, self.source, mask, 63 - self.last)
+
+    def refs(self) -> tuple[int, ...]:
+        """List the words it reads or writes."""
+        return (self.ref, self.source)
+
+
+@dataclass(frozen=True, slots=True)
+class Deposit(Op):
+    """Sets bits first:last of a word to the low bits of another."""
+
+    ref: int
+    source: int
+    first: int
+    last: int
+
+    def coded(self) -> Coded:
+        """Encode for the engine."""
+        mask = (1 << (self.last - self.first + 1)) - 1
+        return Coded(OpCode.DEPOSIT, self.ref, self.source, mask, 63 - self.last)
+
+    def refs(self) -> tuple[int, ...]:
+        """List the words it reads or writes."""
+        return (self.ref, self.source)
+
+
+@dataclass(frozen=True, slots=True)
+class Compare(Op):
+    """Answers -1, 0 or 1: a word is less than, equal to or greater than another (unsigned)."""
+
+    left: int
+    right: int
+
+    def coded(self) -> Coded:
+        """Encode for the engine."""
+        return Coded(OpCode.COMPARE, self.left, self.right)
+
+    def answer(self, raw: int) -> int:
+        """Give the order as the sign of left - right."""
+        return raw - 1
+
+    def refs(self) -> tuple[int, ...]:
+        """List the words it reads or writes."""
+        return (self.left, self.right)
+
+
+@dataclass(frozen=True, slots=True)
+class CompareAndSwap(Op):
+    """Atomically replaces the value that is in `old` by that in `new`; answers whether it did.
+
+    A value that host code computes in private words goes back this way.
+    """
+
+    ref: int
+    old: int
+    new: int
+
+    def coded(self) -> Coded:
+        """Encode for the engine."""
+        return Coded(OpCode.SWAP, self.ref, self.old, a=self.new)
+
+    def answer(self, raw: int) -> bool:
+        """Answer as a truth value."""
+        return bool(raw)
+
+    def refs(self) -> tuple[int, ...]:
+        """List the words it reads or writes."""
+        return (self.ref, self.old, self.new)
 
 
 # ---- the guest ----------------------------------------------------------------------------

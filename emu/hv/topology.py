@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from emu.hv.icp import FIRST_SOURCE, Source
 from emu.hv.kvm import HostThread, Kvm, Vcore, Vcpu, Window
 
 if TYPE_CHECKING:
@@ -17,10 +18,11 @@ TIMESLICE = 10_000
 
 
 class VmSpec(NamedTuple):
-    """What a VM was created with. smt: KVM_CAP_PPC_SMT."""
+    """What a VM was created with. smt: KVM_CAP_PPC_SMT. level_irqs: a bool for each source."""
 
     smt: int
     vcpu_ids: Sequence[int]
+    level_irqs: Sequence[bool] = ()
 
 
 class Topology(NamedTuple):
@@ -56,6 +58,10 @@ def lay_out(
             kvm.vcores = (*kvm.vcores, vcore)
             kvm.vcpus = (*kvm.vcpus, vcpu)
             vcpus.append(vcpu)
+        kvm.sources = tuple(
+            Source(layout, number, i, FIRST_SOURCE + i, lsi=level)
+            for i, level in enumerate(spec.level_irqs)
+        )
         kvms.append(kvm)
     timebase = refs("machine", 0).tb
     for cpu in cpus:

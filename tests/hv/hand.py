@@ -20,13 +20,13 @@ FIRST_HOST_WORD = 1_000_000
 class Hand:
     """The words of a host and the actors on it."""
 
-    def __init__(self, smt=1, vcpu_ids=None, host="power9", cores=1):
+    def __init__(self, smt=1, vcpu_ids=None, host="power9", cores=1, irqs=()):
         self.words = {}
         self._refs = {}
         self._next = 1
         self.layout = Layout(FIRST_HOST_WORD)
         ids = range(smt) if vcpu_ids is None else vcpu_ids
-        top = lay_out(self.layout, GENERATIONS[host], cores, [VmSpec(smt, ids)], self.window)
+        top = lay_out(self.layout, GENERATIONS[host], cores, [VmSpec(smt, ids, irqs)], self.window)
         self.cpus, self.kvms, self.vcpus = top
         for i, word in enumerate(self.layout.words):
             self.words[FIRST_HOST_WORD + i] = word.initial
@@ -192,6 +192,17 @@ def perform(hand, c: Coded):
             hand[c.ref] = hand[c.ref2] + c.a
         case OpCode.MIN:
             hand[c.ref] = min(hand[c.ref], hand[c.ref2])
+        case OpCode.EXTRACT:
+            hand[c.ref] = hand[c.ref2] >> c.b & c.a
+        case OpCode.DEPOSIT:
+            hand[c.ref] = hand[c.ref] & ~(c.a << c.b) | (hand[c.ref2] & c.a) << c.b
+        case OpCode.COMPARE:
+            return (hand[c.ref] > hand[c.ref2]) - (hand[c.ref] < hand[c.ref2]) + 1
+        case OpCode.SWAP:
+            if hand[c.ref] != hand[c.ref2]:
+                return 0
+            hand[c.ref] = hand[c.a]
+            return 1
         case OpCode.GATHER:
             hand[c.ref] = hand[c.a + (hand[c.ref2] >> c.b & 31)]
         case OpCode.SCATTER:
