@@ -17,6 +17,7 @@ from .sections import SHF_EXECINSTR, SHF_WRITE, SHT_NOBITS, Place
 from .source import INCLUDED, decode, read_bytes
 from .state import TEXT_BASE, TooManyErrorsError
 from .symbols import COMMON, FUNC, GLOBAL, OBJECT, WEAK
+from .toc import drop_entries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -116,6 +117,7 @@ def _passes(
     layout = Layout(assembler)
     if not assembler.stopped:
         try:
+            drop_entries(assembler)
             layout.run()
             Linker(assembler, layout).run()
         except TooManyErrorsError:

@@ -27,6 +27,7 @@ PAGE = 4096
 MAX_ROUNDS = 30
 TOC_SECTIONS = (".got", ".toc")
 TOC_BIAS = 0x8000
+TOC_ALIGN = 256
 
 
 class Layout:
@@ -85,9 +86,16 @@ class Layout:
         for section in sections:
             if not section.allocated:
                 section.pieces[0].address = 0
-        present = [state.sections[name] for name in TOC_SECTIONS if name in state.sections]
-        addresses = [s.pieces[0].address or 0 for s in present if s.pieces[0].size]
-        self.toc = (min(addresses) if addresses else _aligned(cursor, 8)) + TOC_BIAS
+        self.toc = self._toc_start(sections, cursor) + TOC_BIAS
+
+    @staticmethod
+    def _toc_start(sections: list[Section], end: int) -> int:
+        """Where the TOC begins, as ld has it: the `.got`, the `.toc`, else the first data."""
+        loaded = [s for s in sections if s.allocated and s.pieces[0].size]
+        tables = [s for s in loaded if s.name in TOC_SECTIONS]
+        data = [s for s in loaded if s.flags & SHF_WRITE]
+        addresses = [s.pieces[0].address or 0 for s in tables or data or loaded]
+        return (min(addresses) if addresses else end) // TOC_ALIGN * TOC_ALIGN
 
     # -- sizes
 

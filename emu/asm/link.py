@@ -11,15 +11,19 @@ from .diagnostics import suggestion
 from .encode import BRANCHES, REGISTERS, EncodeError, encode, fit
 from .expressions import ExpressionError
 from .modifiers import GOT, HALVES, TOC
-from .sections import SHF_EXECINSTR, SHF_WRITE, SHT_NOBITS, Place
+from .sections import NOP, Place
 from .state import DataFixup, InsnFixup, Mistake
-from .symbols import FUNC, GLOBAL, LOCAL, OBJECT, WEAK, Symbol
+from .symbols import WEAK, Symbol
 
 if TYPE_CHECKING:
     from .expressions import Code
     from .layout import Layout
     from .source import Line
     from .state import State
+
+LIS_2, ADDI_2_2, ADDIS, ADDIC, ADDI = 0x3C400000, 0x38420000, 15, 12, 14
+RT_RA, RA = 0xFFFF0000, 0x001F0000
+TOC_POINTER = 2 << 16  # r2 in the place of RA
 
 # Bytes from a function's global to its local entry, by the three bits of st_other.
 LOCAL_ENTRY = (0, 0, 4, 8, 16, 32, 64, 0)
@@ -32,7 +36,7 @@ class Linker:
         self._state = state
         self._layout = layout
         self._descriptors: dict[tuple[int, int], DataFixup] = {}
-        self._undefined: set[tuple[int, str]] = set()
+        self._absolute_toc: set[tuple[int, int]] = set()  # where `lis 2,.TOC.@ha` was put
 
     def run(self) -> None:
         """Fill everything in; what cannot be is reported to the state."""
@@ -142,7 +146,41 @@ class Linker:
                 column, width = fixup.statement.head_column, len(fixup.mnemonic)
             state.report(fixup.line, column, width, mistake.message, mistake.label, mistake.help)
             return
-        self._patch(fixup.place, word.to_bytes(4, state.order))
+        self._patch(fixup.place, self._edited(fixup, values, word).to_bytes(4, state.order))
+
+    def _edited(self, fixup: InsnFixup, values: list[int], word: int) -> int:
+        """The word after the edits that ld makes in programs at fixed addresses.
+
+        An `addis` of an upper half 0 to the TOC pointer becomes a no-op, and what adds the lower
+        half then uses r2. A function's `addis 2,12` and `addi 2,2`, which compute the TOC pointer
+        from the function's address, become `lis 2` and `addi 2,2` with the pointer itself. A
+        branch to a weak function that is not there becomes a no-op.
+        """
+        toc = self._layout.toc or 0
+        for code, modifier in zip(fixup.values, fixup.modifiers, strict=True):
+            if isinstance(code, int):
+                continue
+            if modifier in ("toc@ha", "toc@l", "got@ha", "got@l"):
+                if -0x8000 <= self._toc_offset(code, modifier) < 0x8000:
+                    return _near(fixup.mnemonic, word, high=modifier.endswith("ha"))
+            elif modifier in ("ha", "l") and _is_toc_difference(code):
+                previous = (id(fixup.place.fragment), fixup.place.offset - 4)
+                if modifier == "ha" and (fixup.mnemonic, values[:2]) == ("addis", [2, 12]):
+                    self._absolute_toc.add((id(fixup.place.fragment), fixup.place.offset))
+                    return LIS_2 | HALVES["ha"](toc)
+                if previous in self._absolute_toc and word & RT_RA == ADDI_2_2 & RT_RA:
+                    return ADDI_2_2 | HALVES["l"](toc)
+        if fixup.mnemonic in ("b", "bl") and self._is_absent(fixup.values[0]):
+            return NOP
+        return word
+
+    def _is_absent(self, code: int | Code) -> bool:
+        target = code[0] if isinstance(code, tuple) else None
+        return isinstance(target, Symbol) and target.value is None and target.binding == WEAK
+
+    def _toc_offset(self, code: Code, _modifier: str) -> int:
+        value = self._layout.number_of(code)
+        return (value or 0) - (self._layout.toc or 0)
 
     def _span(self, fixup: InsnFixup, index: int) -> tuple[int, int]:
         mistake = encode_mistake(self._state, fixup.statement, EncodeError("", index))
@@ -164,3 +202,23 @@ class Linker:
                 except ExpressionError:
                     return value
         return value
+
+
+def _near(mnemonic: str, word: int, *, high: bool) -> int:
+    """An access relative to the TOC pointer, where the upper half of the distance is 0."""
+    opcode = word >> 26
+    if high:
+        return NOP if opcode == ADDIS and word & RA == TOC_POINTER else word
+    if opcode == ADDIC or mnemonic == "li":
+        return word
+    return word & ~RA | TOC_POINTER
+
+
+def _is_toc_difference(code: Code) -> bool:
+    """Whether an expression is `.TOC. - label`."""
+    return (
+        len(code) == 3
+        and isinstance(code[0], Symbol)
+        and code[0].name == ".TOC."
+        and code[2] == "-"
+    )
