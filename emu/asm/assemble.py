@@ -9,6 +9,7 @@ from emu.errors import AssemblyError
 
 from .assembler import Assembler
 from .diagnostics import Diagnostic, Span
+from .dwarf import line_table
 from .layout import Layout
 from .link import Linker
 from .listing import ListedLine, listing
@@ -153,6 +154,7 @@ def allocate_common(assembler: Assembler) -> None:
 def build(assembler: Assembler, layout: Layout, filename: str) -> Program:
     """The Program of two finished passes."""
     symbols = _symbols(assembler, layout)
+    lines = tuple(_lines(assembler))
     segments = tuple(_segments(assembler))
     text = [piece for section in assembler.sections.values() if section.name == ".text"
             for piece in section.pieces if piece.size]  # fmt: skip
@@ -168,8 +170,8 @@ def build(assembler: Assembler, layout: Layout, filename: str) -> Program:
         entry=entry,
         segments=segments,
         symbols=symbols,
-        lines=tuple(_lines(assembler)),
-        sections=tuple(_sections(assembler)),
+        lines=lines,
+        sections=(*_sections(assembler), *_line_section(assembler, lines)),
         abi=assembler.abi_version or 0,
         warnings=tuple(_in_order(assembler)),
         sources=(filename, *assembler.included),
@@ -212,6 +214,15 @@ def _sections(assembler: Assembler) -> Iterator[SectionImage]:
                 entsize=section.entsize,
                 link=section.link,
             )
+
+
+def _line_section(assembler: Assembler, lines: Sequence[SourceLine]) -> Iterator[SectionImage]:
+    """The `.debug_line` that a compiler leaves to the assembler: it only opens the section."""
+    section = assembler.sections.get(".debug_line")
+    if section is None or section.pieces[0].size or not assembler.files:
+        return
+    data = line_table(lines, "big" if assembler.big else "little", assembler.files)
+    yield SectionImage(".debug_line", 0, data, len(data), section.flags, section.type)
 
 
 def _symbols(assembler: Assembler, layout: Layout) -> dict[str, ProgramSymbol]:

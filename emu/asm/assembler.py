@@ -18,6 +18,7 @@ from .macros import (
     split_arguments,
     substitute,
 )
+from .millicode import millicode
 from .modifiers import BRANCH_MODIFIERS, HALVES, MODIFIERS
 from .parse import extent
 from .scan import Statement, split_line, split_statement
@@ -104,6 +105,10 @@ class Assembler(State):
             self.push_file(text, filename, None)
             self._run()
             self._check_open()
+            if not self.relocatable and (source := millicode(self)):
+                self.ended = False
+                self.push_file(source, "<register save and restore>", None)
+                self._run()
         except TooManyErrorsError:
             self.stopped = True
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 INERT = {
-    ".machine": "every instruction of the table is always accepted; the host generation decides at run time",
     ".ident": "would name the compiler in .comment, which no guest reads",
     ".gnu_attribute": "ABI tags for a linker that mixes objects; there is nothing to mix here",
     ".addrsig": "a hint to linkers that fold identical code",

@@ -6,6 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from .sections import (
+    GROUP_NOPS,
+    NOP,
     SHF_ALLOC,
     SHF_EXCLUDE,
     SHF_EXECINSTR,
@@ -234,6 +236,7 @@ def align(
                 Tail(
                     "align", asm.line, statement.head_column, len(statement.head),
                     amount=amount, limit=limit, fill=pattern,
+                    last_nop=GROUP_NOPS.get(asm.machine, NOP),
                 )
             )  # fmt: skip
         return
@@ -241,13 +244,30 @@ def align(
     if not size or (limit and size > limit):
         return
     if pattern is None:
-        asm.emit(code_padding(size, big=asm.big))
+        asm.emit(code_padding(size, big=asm.big, last=GROUP_NOPS.get(asm.machine, NOP)))
     elif size % len(pattern):
         raise asm.whole(
             f"the padding must be a multiple of {len(pattern)}", f"it has {size} bytes"
         )
     else:
         asm.reserve(size, pattern)
+
+
+def _machine(asm: Assembler, statement: Statement) -> None:
+    """`.machine NAME`: only alignment in code depends on it; every instruction is accepted."""
+    name = statement.args.strip().strip('"').lower().replace("pwr", "power")
+    if name == "push":
+        if len(asm.machine_stack) >= 1000:
+            raise asm.whole(".machine push may nest 1000 deep")
+        asm.machine_stack.append(asm.machine)
+    elif name == "pop":
+        if not asm.machine_stack:
+            raise asm.whole(".machine pop closes a .machine push", "none is open")
+        asm.machine = asm.machine_stack.pop()
+    elif not re.fullmatch(r"[a-z0-9_+.-]{1,20}", name):
+        raise asm.whole(".machine takes the name of a processor, push or pop", name[:40])
+    else:
+        asm.machine = name
 
 
 DIRECTIVES: Mapping[str, Callable[[Assembler, Statement], None]] = {
@@ -259,6 +279,7 @@ DIRECTIVES: Mapping[str, Callable[[Assembler, Statement], None]] = {
     ".pushsection": _push,
     ".popsection": _pop,
     ".previous": _previous,
+    ".machine": _machine,
     ".org": _org,
     ".align": _align(power=True),
     ".p2align": _align(power=True),

@@ -22,6 +22,8 @@ SHF_MERGE, SHF_STRINGS, SHF_INFO_LINK, SHF_LINK_ORDER, SHF_GROUP, SHF_TLS = 16, 
 SHF_EXCLUDE = 0x80000000
 
 NOP, BRANCH = 0x60000000, 0x48000000
+# No-ops that end a dispatch group: ori 1,1,0 and ori 2,2,0.
+GROUP_NOPS = {"power6": 0x60210000, "power7": 0x60420000, "power8": 0x60420000}
 
 A, W, X = SHF_ALLOC, SHF_WRITE, SHF_EXECINSTR
 # Flags and type of sections that say nothing themselves, by name or by name before a dot.
@@ -62,6 +64,7 @@ class Tail:
     limit: int = 0
     fill: bytes | None = b"\0"
     size: int = 0
+    last_nop: int = NOP
 
 
 class Fragment:
@@ -150,7 +153,7 @@ def default_section(name: str) -> tuple[int, int]:
 def tail_bytes(tail: Tail, section: Section) -> bytes:
     """The bytes of a laid-out tail."""
     if tail.kind == "align" and tail.fill is None:
-        return code_padding(tail.size, big=section.big)
+        return code_padding(tail.size, big=section.big, last=tail.last_nop)
     if tail.kind in ("uleb", "sleb"):
         return tail.fill or b""
     return repeat(tail.fill or b"\0", tail.size)
@@ -162,14 +165,15 @@ def repeat(fill: bytes, size: int) -> bytes:
     return bytes(part) + fill * whole
 
 
-def code_padding(size: int, *, big: bool) -> bytes:
+def code_padding(size: int, *, big: bool, last: int = NOP) -> bytes:
     """What alignment in code is filled with, as GNU as does it.
 
-    Execution runs through: no-ops, with a branch around them if there are more than four.
+    Execution runs through: no-ops, with a branch around them if there are more than four. last:
+    the no-op before what is aligned, which on POWER6 to POWER8 ends a dispatch group.
     """
-    if size % 4:
+    if size % 4 or not size:
         return bytes(size)
-    words = [NOP] * (size // 4)
+    words = [NOP] * (size // 4 - 1) + [last]
     if len(words) > 4:
         words[0] = BRANCH | size
     return b"".join(word.to_bytes(4, "big" if big else "little") for word in words)

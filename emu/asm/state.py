@@ -111,6 +111,8 @@ class State:
         self.line = Line("the command line", 0, "", -1, None)  # being read
         self.files: dict[int, str] = {}
         self.source_name = ""
+        self.machine = "power9"
+        self.machine_stack: list[str] = []
         self.abi_version: int | None = None
         self.location: tuple[int, int] | None = None
         self.view = 0

@@ -220,6 +220,15 @@ def _loc(asm: Assembler, statement: Statement) -> None:
     asm.location = (number, int(match.group(2)))
 
 
+def _reloc(asm: Assembler, statement: Statement) -> None:
+    """`.reloc`: only those that are hints to a linker."""
+    fields = [field.strip() for field in statement.args.split(",")]
+    if len(fields) < 2 or fields[1] not in ("R_PPC64_NONE", "R_PPC64_ENTRY"):
+        raise asm.whole(
+            ".reloc takes a place and R_PPC64_NONE or R_PPC64_ENTRY", "other kinds are written @..."
+        )
+
+
 DIRECTIVES: Mapping[str, Callable[[Assembler, Statement], None]] = {
     ".globl": _bind(GLOBAL),
     ".global": _bind(GLOBAL),
@@ -241,4 +250,5 @@ DIRECTIVES: Mapping[str, Callable[[Assembler, Statement], None]] = {
     ".abiversion": _abiversion,
     ".file": _file,
     ".loc": _loc,
+    ".reloc": _reloc,
 }
