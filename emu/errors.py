@@ -21,10 +21,6 @@ class Rendered(Protocol):
 
     @property
     def severity(self) -> str:
-        """How bad it is."""
-
-    @property
-    def severity(self) -> str:
         """`error` or `warning`."""
 
     def render(self) -> str:

@@ -74,18 +74,18 @@ def _msgsndp(vcpu: Vcpu, first_id: int) -> HostCode[None]:
     kvm = vcpu.kvm
     yield Gather(vcpu.arg, vcpu.gpr(0), vcpu.arch.exit_word, RB_LAST)
     if (yield Read(vcpu.arg, 32, 36)) != DOORBELL_TYPE:
-        yield Trace(Event.DOORBELL_IGNORED, vcpu.index)
+        yield Trace(Event.DOORBELL_IGNORED, vcpu.index, vcpu.arg)
         return
     thr = yield Read(vcpu.arg, 57, 63, limit=kvm.emul_smt_mode)
     target = kvm.find_vcpu(first_id + thr) if thr < kvm.emul_smt_mode else None
     if target is None:
-        yield Trace(Event.DOORBELL_IGNORED, vcpu.index)
+        yield Trace(Event.DOORBELL_IGNORED, vcpu.index, vcpu.arg)
         return
     if (yield Read(target.doorbell_request)):
-        yield Trace(Event.DOORBELL_COALESCED, vcpu.index)
+        yield Trace(Event.DOORBELL_COALESCED, vcpu.index, vcpu.arg)
         return
     yield Write(target.doorbell_request, 1)
-    yield Trace(Event.DOORBELL_SENT, vcpu.index)
+    yield Trace(Event.DOORBELL_SENT, vcpu.index, vcpu.arg)
     yield from kvmppc_fast_vcpu_kick_hv(vcpu, target)
 
 
@@ -93,10 +93,10 @@ def _msgclrp(vcpu: Vcpu) -> HostCode[None]:
     """Drop this thread's own pending doorbell; the operand's tag does not matter."""
     yield Gather(vcpu.arg, vcpu.gpr(0), vcpu.arch.exit_word, RB_LAST)
     if (yield Read(vcpu.arg, 32, 36)) != DOORBELL_TYPE:
-        yield Trace(Event.DOORBELL_IGNORED, vcpu.index)
+        yield Trace(Event.DOORBELL_IGNORED, vcpu.index, vcpu.arg)
         return
     yield Write(vcpu.doorbell_request, 0)
-    yield Trace(Event.DOORBELL_CLEARED, vcpu.index)
+    yield Trace(Event.DOORBELL_CLEARED, vcpu.index, vcpu.arg)
 
 
 def kvmppc_read_dpdes(vcpu: Vcpu) -> HostCode[None]:

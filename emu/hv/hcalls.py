@@ -73,7 +73,7 @@ def h_prod(vcpu: Vcpu) -> HostCode[int]:
     target = yield from find_vcpu_argument(vcpu, vcpu.gpr(4))
     if target is None:
         return H_PARAMETER
-    yield Trace(Event.PROD, vcpu.index)
+    yield Trace(Event.PROD, vcpu.index, vcpu.gpr(4))
     yield Write(target.prodded, 1)  # barrier: H_CEDE sets ceded, then looks at prodded
     if (yield Read(target.ceded)):
         yield from kvmppc_fast_vcpu_kick_hv(vcpu, target)

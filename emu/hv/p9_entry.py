@@ -51,8 +51,17 @@ def kvmhv_run_single_vcpu(vcpu: Vcpu) -> HostCode[Exit | None]:
     yield Write(vcpu.state, BUSY_IN_HOST)
     yield from local_irq_enable(cpu)
     exit_: Exit = yield ReadTrap(vcpu.trap)
-    yield Trace(EXIT_EVENTS[exit_.reason], vcpu.index)
+    yield Trace(EXIT_EVENTS[exit_.reason], vcpu.index, _exit_detail(vcpu, exit_.reason))
     return exit_
+
+
+def _exit_detail(vcpu: Vcpu, reason: Reason) -> int:
+    """Return the word that a trace shows of an exit: hcall number or instruction, 0 = none."""
+    if reason is Reason.HCALL:
+        return vcpu.gpr(3)
+    if reason in (Reason.HFAC_UNAVAIL, Reason.EMUL_ASSIST):
+        return vcpu.arch.exit_word
+    return 0
 
 
 def kvmhv_vcpu_entry_p9(vcpu: Vcpu) -> HostCode[None]:

@@ -89,5 +89,5 @@ def _facility_unavailable(vcpu: Vcpu, cause: int | None) -> HostCode[None]:
 
 def kvmppc_core_queue_program(vcpu: Vcpu) -> HostCode[None]:
     """Give the guest an illegal-instruction program interrupt at NIA."""
-    yield Trace(Event.PROGRAM, vcpu.index)
+    yield Trace(Event.PROGRAM, vcpu.index, vcpu.arch.exit_word)
     yield Inject(vcpu.pcpu.number, PROGRAM, SRR1_ILL)

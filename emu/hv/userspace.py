@@ -41,7 +41,7 @@ RESOURCE_AIL, RESOURCE_ILE = 3, 4
 
 def userspace_hcall(vcpu: Vcpu, number: int | None) -> HostCode[None]:
     """Handle an hcall that the kernel passed on; what nobody knows is H_FUNCTION."""
-    yield Trace(Event.USERSPACE, vcpu.index)
+    yield Trace(Event.USERSPACE, vcpu.index, vcpu.gpr(3))
     if number == H_PUT_TERM_CHAR:
         yield from _put_term_char(vcpu)
     elif number == H_GET_TERM_CHAR:

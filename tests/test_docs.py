@@ -1,0 +1,37 @@
+"""The pages in docs/ say all that the tables hold, and nothing that they do not."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from emu.asm.directives import DIRECTIVES
+from emu.asm.inert import INERT
+from emu.asm.macros import CLOSERS, OPENERS
+from emu.hv.event import Event
+
+ROOT = Path(__file__).resolve().parents[1]
+ASSEMBLER = (ROOT / "docs" / "assembler.md").read_text()
+
+
+def test_the_assembler_page_names_exactly_the_directives_there_are():
+    known = {*DIRECTIVES, *OPENERS, *CLOSERS} - {"="}
+    rows = "\n".join(line for line in ASSEMBLER.splitlines() if line.startswith("| "))
+    quoted = " ".join(re.findall(r"`([^`]*)`", rows))
+    assert set(re.findall(r"\.[a-z0-9][a-z0-9_*]*(?:\.[a-z])?", quoted)) == known
+
+
+def test_the_assembler_page_says_why_a_directive_has_no_effect():
+    for name, reason in INERT.items():
+        assert f"| `{name}` | {reason} |" in ASSEMBLER, name
+
+
+def test_the_trace_page_names_every_event_that_host_code_traces():
+    documented = (ROOT / "docs" / "trace.md").read_text()
+    host_code = "".join(path.read_text() for path in (ROOT / "emu" / "hv").glob("*.py"))
+    traced = [event for event in Event if f"Event.{event.name}" in host_code]
+    assert traced
+    for event in traced:
+        assert f"`{event.tracepoint}`" in documented, event
+        if event.case:
+            assert f"`{event.case}`" in documented, event
