@@ -6,7 +6,7 @@
 #
 # smt:    1 2 4 8
 # prints: an IPI of priority 4 waits while the CPPR is 4
-# prints: vcpu {each} took an IPI at priority 4
+# prints: vcpu {vcpu} took an IPI at priority 4
 # prints: every IPI came once
 # exit:   0
 
