@@ -6,6 +6,8 @@ module that is being built. All generated files go under the build directory.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import sys
 from pathlib import Path
@@ -43,6 +45,12 @@ def c_header() -> str:
     return header
 
 
+def write(path: Path, text: str) -> None:
+    """Write a generated file; one that would not change keeps its age, and rebuilds nothing."""
+    if not path.exists() or path.read_text() != text:
+        path.write_text(text)
+
+
 class BuildExt(build_ext):
     """Generate isa_gen.h and the cffi wrapper under build/, then compile every csrc/*.c.
 
@@ -64,9 +72,9 @@ class BuildExt(build_ext):
 
     def build_extension(self, ext: Extension) -> None:
         """Write the generated sources, then compile as usual."""
-        gen = Path(self.build_temp, "gen")
+        gen = ROOT / "build" / "gen"
         gen.mkdir(parents=True, exist_ok=True)
-        (gen / "isa_gen.h").write_text(c_header())
+        write(gen / "isa_gen.h", c_header())
         ffi = FFI()
         for header in sorted(ROOT.glob("csrc/*.abi.h")):
             ffi.cdef(header.read_text())
@@ -74,9 +82,11 @@ class BuildExt(build_ext):
         headers = sorted(path.name.replace(".abi.h", ".h") for path in ROOT.glob("csrc/*.abi.h"))
         ffi.set_source(ext.name, "\n".join(f'#include "{header}"' for header in headers))
         wrapper = gen / "_emu.c"
-        ffi.emit_c_code(str(wrapper))
-        wrapper.write_text(UNWARNED + wrapper.read_text())
-        ext.sources = [*ext.sources, str(wrapper)]
+        text = io.StringIO()
+        with contextlib.redirect_stdout(None):  # it says what it generates
+            ffi.emit_c_code(text)
+        write(wrapper, UNWARNED + text.getvalue())
+        ext.sources = [*ext.sources, str(wrapper.relative_to(ROOT))]
         ext.include_dirs += ["csrc", str(gen)]
         ext.extra_compile_args += [
             "-std=gnu11",
