@@ -3,6 +3,9 @@
 # vcpu 0 prods itself and then cedes: the prod is pending, so H_CEDE returns at once. Then it prods
 # the others one by one; each speaks only after its prod. No interrupt is involved.
 #
+# H_CEDE may also return for no reason: a virtual core on POWER7 or POWER8 starts with all its
+# threads, idle ones too. So a sleeper looks whether its turn has come.
+#
 # smt:    1 2 4 8
 # prints: vcpu 0 was prodded before it ceded
 # prints: vcpu {other} was prodded
@@ -27,6 +30,8 @@ _start:
         li      r17, 1                          # whom to wake next
 next:   cmpd    r17, r15
         bge     done
+        std     r17, 8(r16)
+        lwsync
         mr      r4, r17
         hcall   H_PROD
         cmpdi   r3, 0
@@ -46,6 +51,9 @@ refused:
 # A prod may come before this vcpu cedes: then H_CEDE returns at once, and nothing is lost.
 sleeper:
         hcall   H_CEDE
+        ld      r5, 8(r16)
+        cmpd    r5, r14
+        bne     sleeper
         print   "vcpu "
         print_number r14
         print   " was prodded\n"
@@ -55,4 +63,5 @@ sleeper:
 
         .bss
         .balign 8
-spoken: .skip   8                               # the vcpu that spoke last
+spoken: .skip   8                               # the vcpu that spoke last,
+        .skip   8                               # and the one whose turn it is

@@ -40,7 +40,9 @@ woken:  li      r17, 0
 # The token says how many hops it made: hop h is thread h mod n's turn.
 holding:
         ld      r18, 0(r16)
-        modud   r5, r18, r15
+        divdu   r5, r18, r15
+        mulld   r5, r5, r15
+        subf    r5, r5, r18
         cmpd    r5, r14
         bne     astray
 
