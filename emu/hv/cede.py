@@ -49,12 +49,22 @@ def kvmppc_vcpu_woken(vcpu: Vcpu) -> HostCode[bool]:
         return True
     if (yield CompareAndSet(vcpu.prodded, 1, 0)):
         return True
-    if (yield Read(vcpu.doorbell_request)):
+    if (yield from kvmppc_doorbell_pending(vcpu)):
         return True
     if not (yield Read(vcpu.arch.dec_armed, limit=1)):
         return False
+    yield Sum(vcpu.timer, vcpu.arch.dec_expires, -vcpu.kvm.tb_offset)
     expired: bool = yield Check(past(vcpu.timer))
     return expired
+
+
+def kvmppc_doorbell_pending(vcpu: Vcpu) -> HostCode[bool]:
+    """Whether a doorbell waits for a vcpu that is not in the guest."""
+    if vcpu.kvm.generation.native_doorbells:
+        pending: bool = yield Check(nonzero(vcpu.vcore.dpdes, 1 << vcpu.ptid))
+    else:
+        pending = yield Check(nonzero(vcpu.doorbell_request))
+    return pending
 
 
 def kvmppc_vcpu_check_block(vcpu: Vcpu) -> HostCode[bool]:
@@ -69,7 +79,6 @@ def kvmppc_vcpu_check_block(vcpu: Vcpu) -> HostCode[bool]:
 
 def kvmppc_vcore_blocked(vcpu: Vcpu) -> HostCode[None]:
     """Wait until there is a reason to run; a host timer stands in for the decrementer."""
-    yield Sum(vcpu.timer, vcpu.arch.dec_expires, -vcpu.kvm.tb_offset)
     while True:
         yield Write(vcpu.awake, 0)  # set_current_state(), with its barrier, then look again
         if (yield from kvmppc_vcpu_check_block(vcpu)):

@@ -26,6 +26,8 @@ class Generation:
     threads_per_core: hardware threads.
     independent_threads: each thread is a partition (sub-processor) of its own.
     native_doorbells: msgsndp is the hardware's; else it traps (POWER9) or does not exist.
+    msgsnd: the host can interrupt a thread by it; else by the interrupt controller.
+    subcores: into how many subcores a core can be split.
     smt_modes: what KVM_CAP_PPC_SMT may be set to.
     hfscr: facilities a guest may have. demanded: those of them that start switched off.
     """
@@ -35,11 +37,41 @@ class Generation:
     threads_per_core: int
     independent_threads: bool
     native_doorbells: bool
+    msgsnd: bool
+    subcores: tuple[int, ...]
     smt_modes: tuple[int, ...]
     lpcr: int
     hfscr: int
     demanded: int
 
+
+POWER7: Final = Generation(
+    name="power7",
+    number=7,
+    threads_per_core=4,
+    independent_threads=False,
+    native_doorbells=False,
+    msgsnd=False,
+    subcores=(1,),
+    smt_modes=(1, 2, 4),
+    lpcr=mask("LPCR", "HDICE"),
+    hfscr=0,  # it has none
+    demanded=0,
+)
+
+POWER8: Final = Generation(
+    name="power8",
+    number=8,
+    threads_per_core=8,
+    independent_threads=False,
+    native_doorbells=True,
+    msgsnd=True,
+    subcores=(1, 2, 4),
+    smt_modes=(1, 2, 4, 8),
+    lpcr=mask("LPCR", "HDICE"),
+    hfscr=_hfscr("TAR", "EBB", "PM", "BHRB", "DSCR", "VECVSX", "FP", "MSGP"),
+    demanded=0,
+)
 
 POWER9: Final = Generation(
     name="power9",
@@ -47,13 +79,15 @@ POWER9: Final = Generation(
     threads_per_core=4,
     independent_threads=True,
     native_doorbells=False,
+    msgsnd=True,
+    subcores=(1,),
     smt_modes=(1, 2, 4, 8),
     lpcr=mask("LPCR", "HDICE", "LD"),
     hfscr=_hfscr("TAR", "EBB", "PM", "BHRB", "DSCR", "VECVSX", "FP"),
     demanded=_hfscr("EBB", "PM"),
 )
 
-GENERATIONS: Final = {row.name: row for row in (POWER9,)}
+GENERATIONS: Final = {row.name: row for row in (POWER7, POWER8, POWER9)}
 
 
 def generation(name: str) -> Generation:

@@ -23,12 +23,14 @@ from emu.hv.automaton import Automaton, Place
 from emu.hv.deadlock import explain
 from emu.hv.event import BY_NUMBER, Event
 from emu.hv.generation import Generation, generation
-from emu.hv.kvm import HostThread, Kvm, Vcpu, Window
-from emu.hv.ops import Call, Op
+from emu.hv.kvm import HostThread, Kvm, Vcore, Vcpu, Window
+from emu.hv.ops import Call, Inject, Op, RunGuest
+from emu.hv.policy import Policy
 from emu.hv.run import vcpu_task
 from emu.hv.schedulers import Random, Replay, RoundRobin, Scheduler
+from emu.hv.secondary import offline_thread
 from emu.hv.state import Layout
-from emu.hv.topology import VmSpec, lay_out
+from emu.hv.topology import Hardware, VmSpec, lay_out
 from emu.isa.hcalls import HCALLS
 from emu.isa.msr import mask
 
@@ -138,15 +140,31 @@ class Vm:
 
 
 class Host:
-    """A machine of one host generation. cores: physical cores. seed: of everything random."""
+    """A machine of one host generation.
+
+    cores: physical cores. subcores: into how many parts each is split (POWER8). seed: of
+    everything random. policy: which of KVM's ways of its time (POWER7, POWER8).
+    """
 
     def __init__(
-        self, model: str | Generation = "power9", *, cores: int = 1, seed: int = 0
+        self,
+        model: str | Generation = "power9",
+        *,
+        cores: int = 1,
+        subcores: int = 1,
+        seed: int = 0,
+        policy: Policy | None = None,
     ) -> None:
         self.generation = generation(model) if isinstance(model, str) else model
+        if subcores not in self.generation.subcores:
+            possible = ", ".join(map(str, self.generation.subcores))
+            raise ConfigError(
+                f"subcores must be one of {possible} on {self.generation.name}, got {subcores}"
+            )
         if not 1 <= cores <= 256:
             raise ConfigError(f"cores must be 1 to 256, got {cores}")
-        self.cores = cores
+        self.hardware = Hardware(self.generation, cores, subcores)
+        self.policy = policy or Policy()
         self.seed = seed
         self.vms: list[Vm] = []
         self.instructions = 0
@@ -161,6 +179,11 @@ class Host:
         if smt not in self.generation.smt_modes:
             modes = ", ".join(map(str, self.generation.smt_modes))
             raise ConfigError(f"smt must be one of {modes} on {self.generation.name}, got {smt}")
+        if not self.generation.independent_threads and smt > self.hardware.threads_per_subcore:
+            raise ConfigError(
+                f"smt must be at most the {self.hardware.threads_per_subcore} threads of a "
+                f"subcore, got {smt}"
+            )
         if memory % PAGE or not 0 < memory <= 1 << 32:
             raise ConfigError(f"memory must be 4K to 4G and a multiple of 4K, got {memory:#x}")
         self.vms.append(Vm(self, len(self.vms), memory, smt))
@@ -189,8 +212,17 @@ class Host:
 
     @property
     def actors(self) -> tuple[Vcpu | HostThread, ...]:
-        """Who runs host code: the vcpus' tasks."""
-        return self.vcpus
+        """Who runs host code: the vcpus' tasks, then the hardware threads.
+
+        On POWER9, and thread 0 of each (sub)core elsewhere, a thread has no code of its own: it
+        runs the tasks.
+        """
+        return (*self.vcpus, *self.cpus)
+
+    def _host_code(self, actor: Vcpu | HostThread) -> Callable[[], HostCode[None]] | None:
+        if isinstance(actor, Vcpu):
+            return _task(actor)
+        return None if actor.tir == 0 else _offline(actor, self.vcores)
 
     @property
     def words(self) -> memoryview:
@@ -200,22 +232,22 @@ class Host:
     def _build(self) -> None:
         if not self._nvcpus:
             raise ConfigError("a host needs a VM with at least one vcpu")
-        nthreads = self.cores * self.generation.threads_per_core
         specs = [VmSpec(vm.smt, vm.vcpu_ids) for vm in self.vms]
+        hardware = self.hardware
         # Laid out twice: the first time only to know how many words the records need.
         counted = Layout(0)
-        lay_out(counted, self.generation, self.cores, specs, _unplaced)
+        lay_out(counted, hardware, specs, _unplaced)
         self._machine = machine = Machine(
             generation=self.generation.number,
             nvms=len(self.vms),
             nvcpus=self._nvcpus,
-            nthreads=nthreads,
-            actor_words=self._nvcpus * ACTOR_WORDS,
+            nthreads=hardware.nthreads,
+            actor_words=(self._nvcpus + hardware.nthreads) * ACTOR_WORDS,
             host_words=len(counted.words),
         )
         self.layout = Layout(machine.area("host"))
-        self.cpus, self.kvms, self.vcpus = lay_out(
-            self.layout, self.generation, self.cores, specs, self._refs
+        self.cpus, self.kvms, self.vcores, self.vcpus = lay_out(
+            self.layout, hardware, specs, self._refs, self.policy
         )
         for vm, kvm in zip(self.vms, self.kvms, strict=True):
             kvm.python_hcalls = frozenset(vm.on_hcall)
@@ -237,9 +269,10 @@ class Host:
         words[self._state.rng] = self.seed
         words[self._state.sched_rng] = ~self.seed & (1 << 64) - 1
         for cpu in self.cpus:
-            words[cpu.thread.subproc] = cpu.number
+            words[cpu.thread.subproc] = cpu.siblings[0].number
+            words[cpu.thread.tir] = cpu.tir
             words[cpu.thread.pir] = cpu.number
-            words[cpu.subproc.nthreads] = 1
+            words[cpu.subproc.nthreads] = len(cpu.siblings)
         for vcpu in self.vcpus:
             words[vcpu.vcore.lpcr] = self.generation.lpcr
             words[vcpu.hfscr] = self.generation.hfscr & ~self.generation.demanded
@@ -253,8 +286,9 @@ class Host:
         self.automaton = Automaton(_Teacher(self.engine, self._shared_refs()))
         for vm in self.vms:
             self.engine.feed(vm.number, vm.input)
-        for i, vcpu in enumerate(self.vcpus):
-            self._set_node(i, self.automaton.root(_task(vcpu)))
+        for i, actor in enumerate(self.actors):
+            code = self._host_code(actor)
+            self._set_node(i, 0 if code is None else self.automaton.root(code))
 
     def _shared_refs(self) -> frozenset[int]:
         """List the words that actors other than a word's owner may look at."""
@@ -347,7 +381,7 @@ class Host:
             case Verdict.TRAP:
                 return self._trap(stop)
             case Verdict.BREAK:
-                vcpu = self.vcpus[stop.actor]
+                vcpu = self._running(stop)
                 if self.words[vcpu.arch.nia] in self.vms[vcpu.kvm.number].ends:
                     self.words[self._state.stopped] = 1
                     return Outcome("exit", done)
@@ -360,8 +394,15 @@ class Host:
                 )
         raise MemoryError("the engine is out of memory")
 
+    def _running(self, stop: Stop) -> Vcpu:
+        """Return the vcpu whose guest an actor was running."""
+        op = self.automaton.op(self.words[self._node_ref(stop.actor)])
+        if not isinstance(op, RunGuest | Inject):
+            raise TypeError(f"a guest runs in RunGuest or Inject, got {op}")
+        return self.vcpus[self.words[self.cpus[op.thread].thread.vcpu] - 1]
+
     def _trap(self, stop: Stop) -> Outcome:
-        vcpu = self.vcpus[stop.actor]
+        vcpu = self._running(stop)
         vector = self.words[vcpu.arch.trap_vector]
         nia = self.words[vcpu.arch.nia]
         srr1 = self.words[vcpu.arch.trap_srr1]
@@ -432,6 +473,10 @@ class _Teacher:
 def _unplaced(struct: str, _index: int) -> Window:
     """Stand in for refs of a machine that does not exist yet."""
     return Window(fields(struct)[1])
+
+
+def _offline(cpu: HostThread, vcores: tuple[Vcore, ...]) -> Callable[[], HostCode[None]]:
+    return lambda: offline_thread(cpu, vcores)
 
 
 def _task(vcpu: Vcpu) -> Callable[[], HostCode[None]]:

@@ -47,7 +47,11 @@ def smp_call_function_single(sender: Vcpu, cpu: HostThread) -> HostCode[None]:
 
 
 def kvmppc_fast_vcpu_kick_hv(sender: Vcpu, target: Vcpu) -> HostCode[None]:
-    """Wake the target's task, or pull it out of the guest."""
+    """Wake the target's task, or pull it out of the guest.
+
+    On POWER7 and POWER8 a thread that is pulled out stays in real mode, and takes what is pending
+    back into the guest, unless its vcore exits.
+    """
     yield Write(target.awake, 1)  # a wake-up is a full barrier too
     thread = yield Read(target.thread_cpu)
     if thread:
@@ -59,6 +63,13 @@ def kvmppc_fast_vcpu_kick_hv(sender: Vcpu, target: Vcpu) -> HostCode[None]:
 
 
 def kvmppc_ipi_thread(sender: Vcpu, cpu: HostThread) -> HostCode[None]:
-    """Send a hypervisor doorbell (msgsnd) to a hardware thread."""
+    """Send a hypervisor doorbell (msgsnd) to a hardware thread, or an interrupt by the XICS.
+
+    msgsnd does not exist on POWER7, and does not leave the core on POWER8.
+    """
     yield Trace(Event.KICK, sender.index)
-    yield Write(cpu.thread.hdoorbell, 1)
+    generation = sender.kvm.generation
+    if generation.msgsnd and (generation.independent_threads or cpu.core == sender.pcpu.core):
+        yield Write(cpu.thread.hdoorbell, 1)
+    else:
+        yield Write(cpu.thread.xics_ipi, 1)

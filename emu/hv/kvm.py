@@ -7,13 +7,14 @@ What KVM keeps as -1 for "none" is 0 here, and a number n is 1 + n, so that ever
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from emu.hv.icp import Icp, Source
 from emu.hv.state import Layout, Record, private, shared
 
 if TYPE_CHECKING:
     from emu.hv.generation import Generation
+    from emu.hv.policy import Policy
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,6 +31,17 @@ class Window:
             raise AttributeError(name) from None
 
 
+class Place(NamedTuple):
+    """Where a hardware thread is: its core, and its number within its sub-processor.
+
+    msgsnd: whether threads of its core can interrupt it with that instruction.
+    """
+
+    core: int
+    tir: int
+    msgsnd: bool
+
+
 class HostThread(Record):
     """A hardware thread as the host sees it (KVM: its PACA), and what the host keeps for it."""
 
@@ -37,11 +49,25 @@ class HostThread(Record):
     irqs_off = shared("the task that runs here has interrupts disabled")
     calls = shared("smp_call_function_single() not yet answered: bit = index of the sender")
     need_resched = shared("somebody else wants this cpu")
+    # POWER7 and POWER8: how the host starts a thread, and what the thread is doing.
+    kvm_vcore = shared("1 + number of the vcore that it is to enter, among all of the host")
+    kvm_vcpu = shared("1 + index of the vcpu that it is to run, 0 = none")
+    hwthread_req = shared("the hypervisor wants it: it must not go into the host kernel")
+    hwthread_state = shared("HWTHREAD_IN_KERNEL, HWTHREAD_IN_NAP or HWTHREAD_IN_KVM")
+    host_ipi = shared("an interrupt that was sent to it is meant for the host, not for the guest")
+    napping = private("NAPPING_CEDE or NAPPING_NOVCPU while it naps in the hypervisor")
+    dec = private("host timebase at which its decrementer expires while it naps")
 
-    def __init__(self, layout: Layout, number: int, thread: Window, subproc: Window) -> None:
+    def __init__(
+        self, layout: Layout, number: int, place: Place, thread: Window, subproc: Window
+    ) -> None:
         self.number = number
+        self.core = place.core
+        self.tir = place.tir
+        self.msgsnd = place.msgsnd
         self.thread = thread
         self.subproc = subproc
+        self.siblings: tuple[HostThread, ...] = ()  # of its subcore, itself included, by tir
         self.timebase = 0  # ref of the host timebase
         self.timeslice = 0  # ticks until a task must let others run, 0 = no others
         super().__init__(layout, f"cpu{number}")
@@ -51,13 +77,38 @@ class Vcore(Record):
     """A virtual core: the vcpus that share a (sub)core of the host."""
 
     lpcr = shared("guest's LPCR, loaded into the thread at each entry")
+    awake = shared("its wait queue has been woken since somebody last prepared to wait on it")
+    # POWER7 and POWER8: it runs as one, on a whole (sub)core.
+    lock = shared("spinlock: 1 = held")
+    state = shared("VCORE_INACTIVE, VCORE_PREEMPT, VCORE_SLEEPING, VCORE_RUNNING, VCORE_EXITING")
+    runner = shared("1 + index of the vcpu whose task drives the vcore")
+    entry_exit = shared("threads that have entered (low byte) and begun to exit (next byte)")
+    in_guest = shared("the MMU is the guest's")
+    napping_threads = shared("threads that nap in H_CEDE, or without a vcpu: bit = tir")
+    conferring_threads = shared("threads that wait in H_CONFER: bit = tir")
+    dpdes = shared("doorbells pending while it is not on a (sub)core: bit = tir")
+    timer = private("host timebase at which the first decrementer of its vcpus expires")
 
-    def __init__(self, layout: Layout, kvm: Kvm, number: int, first_vcpuid: int) -> None:
+    def __init__(
+        self, layout: Layout, kvm: Kvm, number: int, host_number: int, first_vcpuid: int
+    ) -> None:
         self.kvm = kvm
         self.number = number
+        self.host_number = host_number  # among the vcores of all VMs
         self.first_vcpuid = first_vcpuid
         self.vcpus: tuple[Vcpu, ...] = ()
+        self.threads: tuple[HostThread, ...] = ()  # of the subcore it runs on, by tir
         super().__init__(layout, f"vcore{number}")
+        # Runnable vcpus in order of arrival, 1 + index each, then zeros.
+        self.run_list = layout.array(
+            f"vcore{number}.run_list", kvm.smt_mode + 1, "runnable vcpus", shared=True
+        )
+
+
+    @property
+    def secondaries(self) -> tuple[HostThread, ...]:
+        """The threads of its subcore that are offline in the host: all but thread 0."""
+        return self.threads[1:]
 
 
 class Vcpu(Record):
@@ -66,7 +117,7 @@ class Vcpu(Record):
     state = shared("NOTREADY, RUNNABLE or BUSY_IN_HOST")
     cpu = shared("1 + cpu on which it is entering or in the guest")
     thread_cpu = shared("1 + hardware thread on which it is entering or in the guest")
-    awake = shared("its task has been woken since it last prepared to wait")
+    cpu_run = shared("its task may look again whether it can run (arch.cpu_run)")
     ceded = shared("H_CEDE is in progress")
     prodded = shared("an H_PROD that no H_CEDE has consumed")
     doorbell_request = shared("a privileged doorbell is pending in software")
@@ -74,6 +125,7 @@ class Vcpu(Record):
     request_exit = shared("its task is wanted in userspace (a signal is pending)")
     hfscr = private("guest's HFSCR: facilities enabled on demand are added")
     timer = private("host timebase at which its decrementer expires")
+    queued = private("vector of the interrupt that its next entry gives to the guest, 0 = none")
     trap = private("why it last left the guest: reason | detail << 8")
     arg = private("operand of the instruction or hcall being emulated")
     result = private("result of the same")
@@ -89,6 +141,16 @@ class Vcpu(Record):
         self.cpus: tuple[HostThread, ...] = ()
         super().__init__(layout, f"v{index}")
         self.icp = Icp(layout, index)
+
+    @property
+    def ptid(self) -> int:
+        """Its hardware thread within the (sub)core, if threads are aligned (POWER7, POWER8)."""
+        return self.vcpu_id - self.vcore.first_vcpuid
+
+    @property
+    def awake(self) -> int:
+        """Its wait queue (kvm_arch_vcpu_get_wait): the vcore's, one for all its vcpus."""
+        return self.vcore.awake
 
     def gpr(self, number: int) -> int:
         """Return the ref of a GPR."""
@@ -107,12 +169,15 @@ class Kvm(Record):
     console_in = shared("bytes of console input that it has read")
 
     def __init__(
-        self, layout: Layout, number: int, generation: Generation, emul_smt_mode: int
+        self, layout: Layout, number: int, generation: Generation, smt: int, policy: Policy
     ) -> None:
         self.number = number
         self.lpid = 1 + number
         self.generation = generation
-        self.emul_smt_mode = emul_smt_mode
+        self.policy = policy
+        # vcpus per vcore; and what the guest believes where that is emulated, else 0.
+        self.smt_mode = 1 if generation.independent_threads else smt
+        self.emul_smt_mode = smt if generation.independent_threads else 0
         self.vcores: tuple[Vcore, ...] = ()
         self.vcpus: tuple[Vcpu, ...] = ()
         self.cpus: tuple[HostThread, ...] = ()
@@ -128,6 +193,18 @@ class Kvm(Record):
 
 # vcpu.state
 NOTREADY, RUNNABLE, BUSY_IN_HOST = 0, 1, 2
+
+# vcore.state
+VCORE_INACTIVE, VCORE_PREEMPT, VCORE_SLEEPING, VCORE_RUNNING, VCORE_EXITING = range(5)
+
+# cpu.hwthread_state
+HWTHREAD_IN_KERNEL, HWTHREAD_IN_NAP, HWTHREAD_IN_KVM = range(3)
+
+# cpu.napping
+NAPPING_CEDE, NAPPING_NOVCPU = 1, 2
+
+# A vcore whose entry_exit has this value or more is exiting: it is too late to enter.
+EXITING = 0x100
 
 # Bits of vcpu.pending_exceptions
 PENDING_EXTERNAL = 1

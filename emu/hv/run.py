@@ -12,9 +12,21 @@ from emu.hv.doorbell import kvmppc_emulate_doorbell_instr
 from emu.hv.event import Event
 from emu.hv.hcalls import H_CEDE, H_SUCCESS, kvmppc_pseries_do_hcall, set_result
 from emu.hv.host_sched import resched, sched_in
-from emu.hv.ops import Check, Exit, HostCode, Inject, Or, Reason, Trace, nonzero
+from emu.hv.ops import (
+    Await,
+    Check,
+    Exit,
+    HostCode,
+    Inject,
+    Or,
+    Reason,
+    Trace,
+    nonzero,
+    zero,
+)
 from emu.hv.p9_entry import kvmhv_run_single_vcpu
 from emu.hv.userspace import userspace_hcall
+from emu.hv.vcore import kvmppc_run_vcpu
 from emu.isa.facilities import BY_NAME as FACILITIES
 from emu.isa.interrupts import BY_NAME as INTERRUPTS
 from emu.isa.msr import mask
@@ -33,7 +45,8 @@ ON_DEMAND: Final = (FACILITIES["PM"].ic, FACILITIES["EBB"].ic)
 
 def vcpu_task(vcpu: Vcpu) -> HostCode[None]:
     """Run a vcpu for ever: KVM_RUN, then whatever it asks of userspace."""
-    yield from sched_in(vcpu)
+    if vcpu.kvm.generation.independent_threads:
+        yield from sched_in(vcpu)
     while True:
         number = yield from kvmppc_vcpu_run_hv(vcpu)
         yield from userspace_hcall(vcpu, number)
@@ -42,9 +55,12 @@ def vcpu_task(vcpu: Vcpu) -> HostCode[None]:
 def kvmppc_vcpu_run_hv(vcpu: Vcpu) -> HostCode[int | None]:
     """KVM_RUN: returns the hcall that userspace must handle (KVM_EXIT_PAPR_HCALL)."""
     while True:
-        exit_ = yield from kvmhv_run_single_vcpu(vcpu)
+        if vcpu.kvm.generation.independent_threads:
+            exit_ = yield from kvmhv_run_single_vcpu(vcpu)
+        else:
+            exit_ = yield from kvmppc_run_vcpu(vcpu)
         if exit_ is None:
-            yield from resched(vcpu)
+            yield from _interrupted(vcpu)
         elif exit_.reason is Reason.HCALL:
             if not (yield from _hcall(vcpu, exit_.detail)):
                 return exit_.detail
@@ -52,8 +68,19 @@ def kvmppc_vcpu_run_hv(vcpu: Vcpu) -> HostCode[int | None]:
             yield from kvmppc_handle_exit_hv(vcpu, exit_)
 
 
+def _interrupted(vcpu: Vcpu) -> HostCode[None]:
+    """Let others run, or wait while the task is wanted elsewhere (a signal is pending)."""
+    if vcpu.kvm.generation.independent_threads:
+        yield from resched(vcpu)
+    else:
+        yield Await(zero(vcpu.request_exit))
+
+
 def _hcall(vcpu: Vcpu, number: int | None) -> HostCode[bool]:
     """Handle sc 1; False: userspace must. From problem state it is the guest kernel's."""
+    if not vcpu.kvm.generation.independent_threads:
+        handled: bool = yield from kvmppc_pseries_do_hcall(vcpu, number)
+        return handled  # the rest was done in real mode
     if (yield Check(nonzero(vcpu.arch.msr, MSR_PR))):
         yield Inject(vcpu.pcpu.number, SYSTEM_CALL)
         return True
@@ -62,7 +89,7 @@ def _hcall(vcpu: Vcpu, number: int | None) -> HostCode[bool]:
         yield from kvmppc_cede(vcpu)
         yield from kvmppc_vcore_blocked(vcpu)
         return True
-    handled: bool = yield from kvmppc_pseries_do_hcall(vcpu, number)
+    handled = yield from kvmppc_pseries_do_hcall(vcpu, number)
     return handled
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from emu.hv.icp import FIRST_SOURCE, Source
-from emu.hv.kvm import HostThread, Kvm, Vcore, Vcpu, Window
+from emu.hv.kvm import HostThread, Kvm, Place, Vcore, Vcpu, Window
+from emu.hv.policy import Policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,37 +26,66 @@ class VmSpec(NamedTuple):
     level_irqs: Sequence[bool] = ()
 
 
+class Hardware(NamedTuple):
+    """What a host is made of. subcores: of each core."""
+
+    generation: Generation
+    cores: int = 1
+    subcores: int = 1
+
+    @property
+    def nthreads(self) -> int:
+        """Hardware threads of all cores."""
+        return self.cores * self.generation.threads_per_core
+
+    @property
+    def threads_per_subcore(self) -> int:
+        """Hardware threads that share LPIDR and DPDES, and run one vcore; 1 on POWER9."""
+        if self.generation.independent_threads:
+            return 1
+        return self.generation.threads_per_core // self.subcores
+
+
 class Topology(NamedTuple):
-    """All records of a host."""
+    """All records of a host. vcores: by Vcore.host_number; vcpus: by Vcpu.index."""
 
     cpus: tuple[HostThread, ...]
     kvms: tuple[Kvm, ...]
+    vcores: tuple[Vcore, ...]
     vcpus: tuple[Vcpu, ...]
 
 
 def lay_out(
     layout: Layout,
-    generation: Generation,
-    cores: int,
+    hardware: Hardware,
     vms: Sequence[VmSpec],
     refs: Callable[[str, int], Window],
+    policy: Policy | None = None,
 ) -> Topology:
     """Create the records. refs: gives the core's fields of a struct and index."""
-    nthreads = cores * generation.threads_per_core
-    cpus = tuple(
-        HostThread(layout, i, refs("thread", i), refs("subproc", i)) for i in range(nthreads)
-    )
+    generation = hardware.generation
+    cpus = _threads(layout, hardware, refs)
+    subcores = [cpu.siblings for cpu in cpus if cpu.tir == 0]
     kvms = []
+    vcores: list[Vcore] = []
     vcpus: list[Vcpu] = []
     for number, spec in enumerate(vms):
-        kvm = Kvm(layout, number, generation, spec.smt)
+        kvm = Kvm(layout, number, generation, spec.smt, policy or Policy())
         kvm.cpus = cpus
+        by_number: dict[int, Vcore] = {}
         for vcpu_id in spec.vcpu_ids:
-            vcore = Vcore(layout, kvm, len(kvm.vcores), vcpu_id)
+            wanted = vcpu_id // kvm.smt_mode
+            vcore = by_number.get(wanted)
+            if vcore is None:
+                first = wanted * kvm.smt_mode
+                vcore = Vcore(layout, kvm, len(kvm.vcores), len(vcores), first)
+                vcore.threads = subcores[len(vcores) % len(subcores)]
+                by_number[wanted] = vcore
+                vcores.append(vcore)
+                kvm.vcores = (*kvm.vcores, vcore)
             vcpu = Vcpu(layout, len(vcpus), vcpu_id, vcore, refs("vcpu", len(vcpus)))
-            vcpu.cpus = (cpus[vcpu.index % nthreads],)
-            vcore.vcpus = (vcpu,)
-            kvm.vcores = (*kvm.vcores, vcore)
+            vcpu.cpus = (vcore.threads[0],)
+            vcore.vcpus = (*vcore.vcpus, vcpu)
             kvm.vcpus = (*kvm.vcpus, vcpu)
             vcpus.append(vcpu)
         kvm.sources = tuple(
@@ -65,7 +95,25 @@ def lay_out(
         kvms.append(kvm)
     timebase = refs("machine", 0).tb
     for cpu in cpus:
-        tasks = sum(cpu in vcpu.cpus for vcpu in vcpus)
+        sharers = sum(cpu in vcore.threads for vcore in vcores)
         cpu.timebase = timebase
-        cpu.timeslice = TIMESLICE if tasks > 1 else 0
-    return Topology(cpus, tuple(kvms), tuple(vcpus))
+        cpu.timeslice = TIMESLICE if sharers > 1 else 0
+    return Topology(cpus, tuple(kvms), tuple(vcores), tuple(vcpus))
+
+
+def _threads(
+    layout: Layout, hardware: Hardware, refs: Callable[[str, int], Window]
+) -> tuple[HostThread, ...]:
+    """Create the hardware threads, each with its siblings."""
+    generation = hardware.generation
+    size = hardware.threads_per_subcore
+    cpus = []
+    for number in range(hardware.nthreads):
+        tir = number % size
+        place = Place(number // generation.threads_per_core, tir, generation.msgsnd)
+        subproc = refs("subproc", number - tir)
+        cpus.append(HostThread(layout, number, place, refs("thread", number), subproc))
+    for cpu in cpus:
+        first = cpu.number - cpu.tir
+        cpu.siblings = tuple(cpus[first : first + size])
+    return tuple(cpus)

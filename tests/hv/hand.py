@@ -10,7 +10,7 @@ from emu.hv.generation import GENERATIONS
 from emu.hv.kvm import Window
 from emu.hv.ops import Await, Coded, ConditionKind, Exit, Op, OpCode, Reason, RunGuest, Trace
 from emu.hv.state import Layout
-from emu.hv.topology import VmSpec, lay_out
+from emu.hv.topology import Hardware, VmSpec, lay_out
 from emu.isa.hcalls import HCALLS
 
 WORD = (1 << 64) - 1
@@ -20,14 +20,18 @@ FIRST_HOST_WORD = 1_000_000
 class Hand:
     """The words of a host and the actors on it."""
 
-    def __init__(self, smt=1, vcpu_ids=None, host="power9", cores=1, irqs=()):
+    def __init__(
+        self, smt=1, vcpu_ids=None, host="power9", cores=1, irqs=(), policy=None
+    ):
         self.words = {}
         self._refs = {}
         self._next = 1
         self.layout = Layout(FIRST_HOST_WORD)
+        hardware = Hardware(GENERATIONS[host], cores)
         ids = range(smt) if vcpu_ids is None else vcpu_ids
-        top = lay_out(self.layout, GENERATIONS[host], cores, [VmSpec(smt, ids, irqs)], self.window)
-        self.cpus, self.kvms, self.vcpus = top
+        spec = VmSpec(smt, ids, irqs)
+        top = lay_out(self.layout, hardware, [spec], self.window, policy)
+        self.cpus, self.kvms, self.vcores, self.vcpus = top
         for i, word in enumerate(self.layout.words):
             self.words[FIRST_HOST_WORD + i] = word.initial
 

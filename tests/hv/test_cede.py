@@ -4,7 +4,7 @@ import pytest
 
 from emu.hv.cede import EE, kvmppc_vcpu_woken
 from emu.hv.hcalls import H_CEDE, H_CONFER, H_PARAMETER, H_PROD, kvmppc_pseries_do_hcall
-from emu.hv.ops import Read, Reason, Relax, Write
+from emu.hv.ops import Check, Read, Reason, Relax, Write, nonzero
 from emu.hv.run import vcpu_task
 from hv.hand import Hand
 
@@ -91,7 +91,7 @@ def test_a_wake_up_between_the_predicate_and_the_sleep_is_not_lost():
     hand = Hand()
     vcpu = hand.vcpus[0]
     actor = entered(hand, vcpu).exit(Reason.HCALL, H_CEDE)
-    actor.until(Read(vcpu.doorbell_request))
+    actor.until(Check(nonzero(vcpu.doorbell_request)))
     actor.step()
     hand[vcpu.doorbell_request] = 1
     hand[vcpu.awake] = 1
