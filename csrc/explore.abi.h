@@ -10,16 +10,15 @@
  * with the vcpu that it holds; with one they are the engine's.
  */
 
-typedef struct emu_engine emu_engine;
 typedef struct emu_search emu_search;
 
 /* What happens in a step. */
 typedef enum {
     EMU_CHOICE_GO,             /* the actor does what it stands before */
     EMU_CHOICE_FAIL,           /* likewise, but its stwcx. fails although the reservation is there */
-    EMU_CHOICE_LAND,           /* the interrupt that another thread sent to its hypervisor arrives */
+    EMU_CHOICE_LAND,           /* an interrupt of the hypervisor's pulls its thread out of the guest */
     EMU_CHOICE_DELIVER,        /* native: a message on its way to the actor's thread arrives in DPDES */
-    EMU_CHOICE_TIMER,          /* the time passes that the actor waits for, or its decrementer's */
+    EMU_CHOICE_TIMER,          /* time passes, until the next thing that is to happen at a time; actor 0 */
     EMU_NCHOICES
 } emu_choice_kind;
 
@@ -42,6 +41,7 @@ typedef enum {
     EMU_POINT_CLEAR,           /* msgclrp */
     EMU_POINT_DPDES,           /* mfspr DPDES */
     EMU_POINT_OWN,             /* what only an interrupt of its own thread can get in front of */
+    EMU_POINT_RETURN,          /* rfid: likewise */
     EMU_POINT_OPAQUE,          /* anything: never independent of another visible operation */
     EMU_POINT_END              /* the thread's program ends here: it only takes interrupts */
 } emu_point_kind;
@@ -61,8 +61,7 @@ typedef enum {
     EMU_SHOW_WORD,             /* (word & mask) >> shift */
     EMU_SHOW_MEMORY,           /* `nbytes` at real address `ref`, in the byte order of `little` */
     EMU_SHOW_ANY,              /* 1 if any of the search's tests of group `ref` is true */
-    EMU_SHOW_BLOCKED,          /* 1 if actor `ref` waits, and is not at the end of its program */
-    EMU_SHOW_LOST              /* BLOCKED, and ANY of group `mask` */
+    EMU_SHOW_END_ANY           /* the same, but only in a state without any choice, else 0 */
 } emu_show_kind;
 
 typedef struct {
@@ -94,9 +93,8 @@ typedef struct {
     uint32_t ample;            /* singleton ample sets, where they are sound */
     uint32_t spurious;         /* stwcx. may fail although the reservation is there */
     uint32_t delayed;          /* native doorbells arrive when they like */
-    uint32_t outbox;           /* word that holds the messages on their way: bit = thread; 0 = none */
-    uint32_t taken;            /* first of a word for each vcpu that counts the doorbells it has taken, up to
-                                  15; 0 = none */
+    uint32_t landing;          /* what pulls a thread out of the guest lands when it likes; else at once */
+    uint32_t forget;           /* SRR0 and SRR1 mean nothing after rfid */
     uint32_t timers;           /* how often in a run the time may be chosen to pass */
     uint32_t preemptions;      /* most preemptions of a run; UINT32_MAX = any number */
     uint32_t depth;            /* PCT: the d of the algorithm, 1 to 8 */
@@ -123,10 +121,16 @@ void emu_search_free(emu_search *s);
 /* All of these: 0, or -1 for what does not exist or if memory is short. */
 int emu_search_code(emu_search *s, uint64_t address, const emu_point *points, uint32_t n);
 int emu_search_ignore(emu_search *s, uint64_t first, uint64_t n);  /* words that are no part of a state */
-int emu_search_private(emu_search *s, uint64_t first, uint64_t n); /* words of one actor alone */
+int emu_search_scratch(emu_search *s, uint32_t vcpu, uint64_t ref); /* means nothing while the vcpu is in the guest */
+/* Words of the search's own, with refs behind the machine's. */
+uint64_t emu_search_outbox(const emu_search *s);          /* native messages on their way: bit = thread */
+/* Counts, up to 15, how often the vcpu took the guest interrupt at a vector, or left the guest by the
+ * hypervisor's at it. 0: no memory. */
+uint64_t emu_search_count(emu_search *s, uint32_t vcpu, uint32_t vector);
 int emu_search_cell(emu_search *s, uint64_t address, uint32_t bit); /* the 8 bytes that a bit of emu_point means */
 int emu_search_show(emu_search *s, const emu_show *shown, uint32_t n);
-int emu_search_test(emu_search *s, uint32_t group, uint64_t ref, uint64_t mask);
+/* A test of a group: word ref & mask is not 0, and so is word ref2 & mask2. */
+int emu_search_test(emu_search *s, uint32_t group, uint64_t ref, uint64_t mask, uint64_t ref2, uint64_t mask2);
 int emu_search_never(emu_search *s, const emu_judge *program, uint32_t n); /* rule 0, 1, ... in order of calls */
 
 /* ---- running it ------------------------------------------------------------------------------ */
@@ -147,13 +151,15 @@ typedef enum {
     EMU_REFUSED_STORE,         /* a store into that code */
     EMU_REFUSED_EXIT,          /* without an engine: an exit to the hypervisor */
     EMU_REFUSED_TRAP,          /* an interrupt that nobody handles */
-    EMU_REFUSED_CALL           /* host code that only Python can run */
+    EMU_REFUSED_CALL,          /* host code that only Python can run */
+    EMU_REFUSED_NO_VCPU        /* host code runs a thread without a vcpu */
 } emu_refusal;
 
 typedef struct {
     uint64_t states, steps, runs, ends;  /* stored; taken; complete runs; end states */
     uint64_t depth, max_depth, frontier;
     uint64_t cut_runs, cut_preemptions;  /* runs longer than max_steps; switches that the bound forbade */
+    uint64_t cut_timers;                 /* how often time might have passed, beyond the bound */
     uint64_t asleep_runs;                /* DPOR: begun in vain */
     uint64_t bytes;            /* memory for stored states */
     uint32_t outcomes, violations;
@@ -173,7 +179,6 @@ int emu_search_outcome(const emu_search *s, uint32_t i, uint64_t *values, uint64
 /* What is wrong in a state on the way or at the end. */
 typedef enum {
     EMU_VIOLATION_NEVER,       /* rule `rule` of emu_search_never is true */
-    EMU_VIOLATION_LOST,        /* an end state in which actor `rule` waits although something is pending */
     EMU_VIOLATION_LIVELOCK     /* a fair cycle that no state outside can be reached from ... */
 } emu_violation_kind;
 int emu_search_violation(const emu_search *s, uint32_t i, uint32_t *kind, uint32_t *rule);
@@ -191,7 +196,7 @@ uint32_t emu_search_choices(emu_search *s, emu_choice *out, uint32_t n);
 /* Take one step. EMU_SEARCH_DONE: taken; LEARN, REFUSED: not taken; LIMIT: there is no such choice now. */
 emu_search_verdict emu_search_take(emu_search *s, emu_choice choice);
 /* The current values of what is shown. */
-void emu_search_values(const emu_search *s, uint64_t *values);
+void emu_search_values(emu_search *s, uint64_t *values);
 /* Hash of the current state. */
 uint64_t emu_search_hash(const emu_search *s);
 

@@ -15,14 +15,20 @@ emu_search *emu_search_new(emu_machine *m, emu_engine *engine, const emu_search_
     s->vm = &m->vms[0];
     s->words = emu_words(m);
     s->nwords = emu_nwords(m);
-    s->tb0 = emu_state(m)->tb;
-    s->nactors = m->config.nthreads;
-    while (!engine && s->nactors && !emu_thread_at(m, s->nactors - 1)->vcpu)
-        s->nactors--;
-    s->shadow = malloc(s->nwords * sizeof *s->shadow);
+    if (engine) {
+        s->actors = (emu_actor *)(s->words + emu_area_start(m, EMU_AREA_ACTOR));
+        s->nactors = (uint32_t)((emu_area_start(m, EMU_AREA_HOST) - emu_area_start(m, EMU_AREA_ACTOR)) *
+                                sizeof *s->words / sizeof *s->actors);
+    } else {
+        s->nactors = m->config.nthreads;
+        while (s->nactors && !emu_thread_at(m, s->nactors - 1)->vcpu)
+            s->nactors--;
+    }
+    s->nshadow = s->nwords + OWN_WORDS;
+    s->shadow = calloc(s->nshadow, sizeof *s->shadow);
     s->ignored = calloc(s->nwords, 1);
-    s->private_words = calloc(s->nwords, 1);
-    if (!s->shadow || !s->ignored || !s->private_words || s->nactors > MAX_ACTORS) {
+    if (!s->shadow || !s->ignored || s->nactors > MAX_ACTORS ||
+        m->config.nthreads > MAX_THREADS) {
         emu_search_free(s);
         return NULL;
     }
@@ -41,7 +47,7 @@ void emu_search_free(emu_search *s)
     const code_range *range = s->code.at;
     for (uint64_t i = 0; i < s->code.used; i++)
         free(range[i].points);
-    array *arrays[] = { &s->undo, &s->code, &s->shown, &s->tests, &s->rules, &s->rule_ends, &s->outcomes,
+    array *arrays[] = { &s->undo, &s->code, &s->shown, &s->tests, &s->counters, &s->scratch, &s->rules, &s->rule_ends, &s->outcomes,
                         &s->violations, &s->values, &s->paths, &s->trail, &s->frames, &s->choices };
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         free(arrays[i]->at);
@@ -50,7 +56,6 @@ void emu_search_free(emu_search *s)
     free(s->outcome_slots);
     free(s->shadow);
     free(s->ignored);
-    free(s->private_words);
     free(s);
 }
 
@@ -91,9 +96,36 @@ int emu_search_ignore(emu_search *s, uint64_t first, uint64_t n)
     return mark(s->ignored, s->nwords, first, n);
 }
 
-int emu_search_private(emu_search *s, uint64_t first, uint64_t n)
+int emu_search_scratch(emu_search *s, uint32_t vcpu, uint64_t ref)
 {
-    return mark(s->private_words, s->nwords, first, n);
+    scratch_word *word = ref < s->nwords ? array_more(&s->scratch, 1, sizeof *word) : NULL;
+    if (!word)
+        return -1;
+    *word = (scratch_word){ .vcpu = vcpu, .ref = ref };
+    return 0;
+}
+
+uint64_t emu_search_outbox(const emu_search *s)
+{
+    return s->nwords + OWN_OUTBOX;
+}
+
+uint64_t emu_search_count(emu_search *s, uint32_t vcpu, uint32_t vector)
+{
+    const counter *known = s->counters.at;
+    for (uint64_t i = 0; i < s->counters.used; i++)
+        if (known[i].vcpu == vcpu && known[i].vector == vector)
+            return known[i].ref;
+    uint64_t *shadow = realloc(s->shadow, (s->nshadow + 1) * sizeof *shadow);
+    if (!shadow)
+        return 0;
+    s->shadow = shadow;
+    counter *new = array_more(&s->counters, 1, sizeof *new);
+    if (!new)
+        return 0;
+    *new = (counter){ .vcpu = vcpu, .vector = vector, .ref = s->nshadow };
+    s->shadow[s->nshadow] = 0;
+    return s->nshadow++;
 }
 
 int emu_search_cell(emu_search *s, uint64_t address, uint32_t bit)
@@ -122,7 +154,7 @@ int emu_search_show(emu_search *s, const emu_show *shown, uint32_t n)
 {
     for (uint32_t i = 0; i < n; i++) {
         uint64_t size = s->vm->size;
-        if (shown[i].kind == EMU_SHOW_WORD && (shown[i].ref >= s->nwords || shown[i].shift > 63))
+        if (shown[i].kind == EMU_SHOW_WORD && (shown[i].ref >= s->nshadow || shown[i].shift > 63))
             return -1;
         if (shown[i].kind == EMU_SHOW_MEMORY &&
             (shown[i].nbytes > 8 || shown[i].ref >= size || shown[i].nbytes > size - shown[i].ref))
@@ -135,12 +167,13 @@ int emu_search_show(emu_search *s, const emu_show *shown, uint32_t n)
     return 0;
 }
 
-int emu_search_test(emu_search *s, uint32_t group, uint64_t ref, uint64_t mask)
+int emu_search_test(emu_search *s, uint32_t group, uint64_t ref, uint64_t mask, uint64_t ref2, uint64_t mask2)
 {
-    pending_test *test = ref < s->nwords ? array_more(&s->tests, 1, sizeof *test) : NULL;
+    int known = ref < s->nshadow && ref2 < s->nshadow;
+    pending_test *test = known ? array_more(&s->tests, 1, sizeof *test) : NULL;
     if (!test)
         return -1;
-    *test = (pending_test){ .ref = ref, .mask = mask, .group = group };
+    *test = (pending_test){ .ref = ref, .mask = mask, .ref2 = ref2, .mask2 = mask2, .group = group };
     return 0;
 }
 
@@ -259,9 +292,10 @@ emu_search_verdict emu_search_take(emu_search *s, emu_choice choice)
     return EMU_SEARCH_LIMIT;
 }
 
-void emu_search_values(const emu_search *s, uint64_t *values)
+void emu_search_values(emu_search *s, uint64_t *values)
 {
-    show_values(s, values);
+    emu_choice all[MAX_CHOICES];
+    show_values(s, !all_choices(s, all), values);
 }
 
 uint64_t emu_search_hash(const emu_search *s)

@@ -1,5 +1,5 @@
-/* The explorer's own structures. Files: explore_state.c (steps, undo, hash, what a step touches),
- * explore_store.c (sets of states, outcomes, schedules), explore_dfs.c, explore_bfs.c,
+/* The explorer's own structures. Files: explore_words.c (undo, hash), explore_step.c (steps),
+ * explore_touch.c (what a step touches), explore_store.c (sets of states, outcomes, schedules), explore_dfs.c, explore_bfs.c,
  * explore_dpor.c, explore_sample.c (the algorithms), explore.c (the interface).
  *
  * The current state is the machine itself. `shadow` equals its words as of the last commit, so a
@@ -8,14 +8,17 @@
 #ifndef EXPLORE_H
 #define EXPLORE_H
 
-#include "emu.h"
+#include "engine.h"
 #include "explore.abi.h"
 
 #define ANY_REGISTER 32u           /* emu_point.ra, rb: none */
 #define MAX_GRANULES 17u           /* 8-byte granules of the widest access: 128 bytes, unaligned */
 #define MAX_PRIVATE 1000u          /* private instructions after which a step ends anyway */
 #define MAX_ACTORS 64u
-#define MAX_CHOICES (MAX_ACTORS * 3u)
+#define MAX_THREADS 64u
+#define MAX_ALTERNATIVES 3u        /* of one actor */
+#define MAX_CHOICES (MAX_ACTORS * MAX_ALTERNATIVES + MAX_THREADS + 1u)
+#define MAX_PROCESSES (MAX_ACTORS * 2u + MAX_THREADS + 1u)
 #define MAX_JUDGE_DEPTH 256u
 
 typedef struct {
@@ -27,7 +30,7 @@ typedef struct {
 /* ---- what a step touches: cells, each read or written -------------------------------------- */
 
 typedef uint64_t cell;             /* what << 60 | number << 1 | written */
-enum { CELL_WORD, CELL_GRANULE, CELL_LINE, CELL_DOORBELL, CELL_OUTBOX };
+enum { CELL_WORD, CELL_GRANULE, CELL_LINE, CELL_DOORBELL, CELL_OUTBOX, CELL_TIME };
 #define MAX_CELLS 24u
 
 typedef struct {
@@ -40,8 +43,6 @@ INLINE cell cell_of(uint64_t what, uint64_t number, uint64_t written)
 {
     return what << 60 | number << 1 | written;
 }
-
-int foot_conflict(const foot *a, const foot *b);
 
 /* ---- growing arrays -------------------------------------------------------------------------- */
 
@@ -76,9 +77,19 @@ typedef struct {
 } known_cell;
 
 typedef struct {
-    uint64_t ref, mask;
+    uint64_t ref, mask, ref2, mask2;
     uint32_t group;
 } pending_test;
+
+typedef struct {
+    uint32_t vcpu, vector;
+    uint64_t ref;
+} counter;
+
+typedef struct {
+    uint32_t vcpu;
+    uint64_t ref;
+} scratch_word;
 
 typedef struct {
     uint64_t path;                 /* where its schedule begins in `paths` */
@@ -102,11 +113,10 @@ struct emu_search {
     emu_search_options o;
     emu_vm *vm;
     uint64_t *words, nwords;
-    uint64_t *shadow;
+    uint64_t *shadow;              /* and, behind the machine's words, the search's own */
+    uint64_t nshadow;
     uint8_t *ignored;              /* a byte for each word */
-    uint8_t *private_words;
     uint64_t hash, hash0;
-    uint64_t tb0;
     array undo;                    /* undo_entry */
     int failed;                    /* memory was short somewhere inside */
 
@@ -115,6 +125,9 @@ struct emu_search {
     uint64_t ncells, cells_size;
     array shown;                   /* emu_show */
     array tests;                   /* pending_test */
+    array counters;                /* counter */
+    array scratch;                 /* scratch_word */
+    emu_actor *actors;             /* with an engine */
     array rules;                   /* emu_judge, all programs behind each other */
     array rule_ends;               /* uint64_t */
     uint32_t nactors;
@@ -143,33 +156,67 @@ struct emu_search {
     void (*own_free)(emu_search *s);
 };
 
-/* ---- explore_state.c -------------------------------------------------------------------------- */
+/* ---- explore_words.c ------------------------------------------------------------------------------ */
+
+/* Refs of the search's own words; the counters follow. */
+enum { OWN_OUTBOX, OWN_TIMERS, OWN_WORDS };
+
+INLINE uint64_t word_at(const emu_search *s, uint64_t ref)
+{
+    return ref < s->nwords ? s->words[ref] : s->shadow[ref];
+}
+/* The words were written: log and hash what is different. */
+void changed(emu_search *s, uint64_t ref);
+void commit(emu_search *s, uint64_t first, uint64_t n);
+void set_own(emu_search *s, uint64_t ref, uint64_t value);
+void change_granule(emu_search *s, uint64_t granule, uint64_t old, uint64_t now);
+/* Make these words and granules so. */
+void put_state(emu_search *s, const undo_entry *values, uint32_t n);
+void go_back(emu_search *s, uint64_t undo, uint64_t hash);
+void show_values(const emu_search *s, int at_end, uint64_t *values);
+
+/* ---- explore_step.c -------------------------------------------------------------------------------- */
 
 /* The thread that an actor stands in guest code of, or UINT32_MAX: it stands in host code. */
 uint32_t actor_thread(const emu_search *s, uint32_t actor);
-/* All choices of one actor, or of all; appended to out (room for MAX_CHOICES), returns how many. */
-uint32_t choices_of(emu_search *s, uint32_t actor, emu_choice *out);
+emu_vcpu *vcpu_of(const emu_search *s, uint32_t thread);        /* NULL: none */
+const emu_point *point_at(const emu_search *s, uint64_t nia);   /* NULL: no code */
+/* The vector of the interrupt that the thread's guest takes next, or 0; priorities as emu_run has them. */
+uint32_t interrupt_of(const emu_search *s, uint32_t thread, const emu_vcpu *v);
+uint64_t address_of(const emu_vcpu *v, const emu_point *p);
+int inside(const emu_search *s, uint64_t address, uint64_t nbytes);
+int writes_memory(uint32_t kind);
+/* Everything that can happen next; out has room for MAX_CHOICES, returns how many. */
 uint32_t all_choices(emu_search *s, emu_choice *out);
-/* Take one. EMU_SEARCH_DONE, or the state is as before and the value says why. */
-emu_search_verdict take(emu_search *s, emu_choice choice);
 /* Whether the actor itself could take a step. */
 int can_go(emu_search *s, uint32_t actor);
+/* Take one. EMU_SEARCH_DONE, or the state is as before and the value says why. */
+emu_search_verdict take(emu_search *s, emu_choice choice);
 /* Bring every actor to its first scheduling point. */
 emu_search_verdict settle(emu_search *s);
-void go_back(emu_search *s, uint64_t undo, uint64_t hash);
-/* Make these words and granules so. */
-void put_state(emu_search *s, const undo_entry *values, uint32_t n);
-void foot_of(emu_search *s, emu_choice choice, foot *out);
-/* A number for what a choice is a step of: an actor, what is on its way to it, or its timer. */
+
+/* ---- explore_touch.c ------------------------------------------------------------------------------- */
+
+/* A number for what a choice is a step of: an actor, what pulls it out of the guest, a native message, or the
+ * clock. */
 INLINE uint32_t process_of(const emu_search *s, emu_choice choice)
 {
-    uint32_t kind = choice.kind == EMU_CHOICE_TIMER ? 2
-                    : choice.kind == EMU_CHOICE_LAND || choice.kind == EMU_CHOICE_DELIVER ? 1 : 0;
-    return kind * s->nactors + choice.actor;
+    switch ((emu_choice_kind)choice.kind) {
+    case EMU_CHOICE_LAND:
+        return s->nactors + choice.actor;
+    case EMU_CHOICE_DELIVER:
+        return 2 * s->nactors + choice.actor;
+    case EMU_CHOICE_TIMER:
+        return 2 * s->nactors + s->m->config.nthreads;
+    default:
+        return choice.actor;
+    }
 }
+#define NPROCESSES(s) (2 * (s)->nactors + (s)->m->config.nthreads + 1)
+void foot_of(emu_search *s, emu_choice choice, foot *out);
+int foot_conflict(const foot *a, const foot *b);
 /* An actor that may move alone, or UINT32_MAX. */
 uint32_t ample_actor(emu_search *s, const emu_choice *choices, uint32_t n);
-void show_values(const emu_search *s, uint64_t *values);
 /* Where the cell of a granule is, or belongs. */
 known_cell *cell_slot(const emu_search *s, uint64_t granule);
 
@@ -178,7 +225,7 @@ known_cell *cell_slot(const emu_search *s, uint64_t granule);
 /* One more end state (or run) with the values of now; 1: a new outcome, 0: known, -1: out of memory. */
 int add_outcome(emu_search *s);
 /* These two: 1 if something new was found, -1: out of memory. The first checks the rules in the state of now. */
-int check_state(emu_search *s);
+int check_state(emu_search *s, int at_end);
 int add_violation(emu_search *s, uint32_t kind, uint32_t rule);
 
 /* ---- the algorithms: each goes on where it stood ------------------------------------------------ */

@@ -96,7 +96,7 @@ static uint64_t value_at(const emu_search *s, uint64_t where)
 {
     uint64_t value;
     if (!(where & UNDO_MEMORY))
-        return s->words[where];
+        return word_at(s, where);
     memcpy(&value, s->vm->bytes + (where & ~UNDO_MEMORY) * 8, 8);
     return value;
 }
@@ -184,7 +184,7 @@ static emu_search_verdict expand(emu_search *s, bfs *b, waiting node)
     s->facts.states++;
     if (!retrace(s, b, node.link))
         return EMU_SEARCH_MEMORY;
-    int news = check_state(s);
+    int news = check_state(s, !n);
     if (!n) {                      /* an end counts once, whoever moved last */
         int first = set_add(&s->set, s->hash ^ 0x6c62272e07bb0142u);
         if (first < 0 || (first && add_outcome(s) < 0))
@@ -218,7 +218,7 @@ static bfs *begin(emu_search *s)
     s->own_free = bfs_free;
     b->undo = s->undo.used;
     b->hash = s->hash;
-    b->stamps = calloc(s->nwords, sizeof *b->stamps);
+    b->stamps = calloc(s->nshadow, sizeof *b->stamps);
     if (!b->stamps || !put(s, b, 0, 0, 0, (emu_choice){ .actor = 0 }, NOBODY))
         return NULL;
     return b;

@@ -99,8 +99,8 @@ static void pop(emu_search *s)
 static emu_search_verdict arrive(emu_search *s, const frame *how)
 {
     s->facts.states++;
-    int news = check_state(s);
     int open = push(s, how);
+    int news = open < 0 ? -1 : check_state(s, !open);
     if (open == 0)
         news |= add_outcome(s) < 0 ? -1 : 0;
     if (news < 0 || open < 0)

@@ -11,8 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_PROCESSES 64u
-#define MAX_ALTERNATIVES 2u
+#define MAX_BITS 64u
 
 typedef uint64_t set_of;           /* of processes, a bit for each */
 
@@ -25,7 +24,7 @@ typedef struct {
     uint32_t alternative;          /* ... and which of its choices */
     foot touched;
     uint32_t number;               /* of this step among the process's, from 1 */
-    uint32_t clock[MAX_PROCESSES]; /* steps of each process that happen before this one, itself included */
+    uint32_t clock[MAX_BITS]; /* steps of each process that happen before this one, itself included */
     set_of woke;                   /* processes that this step made able to go on */
 } event;
 
@@ -97,7 +96,7 @@ static int happens_before(const event *first, const event *second)
 static set_of initials(const dpor *d, uint64_t from, const event *last)
 {
     const event *e = &d->events[from];
-    set_of found = 0, seen = 0;
+    set_of begins = 0, seen = 0;
     for (uint64_t i = from + 1; i <= d->depth; i++) {
         const event *x = i == d->depth ? last : &d->events[i];
         if (i < d->depth && happens_before(e, x))
@@ -111,9 +110,9 @@ static set_of initials(const dpor *d, uint64_t from, const event *last)
             if (!happens_before(e, &d->events[j]) && happens_before(&d->events[j], x))
                 first = 0;
         if (first)
-            found |= bit;
+            begins |= bit;
     }
-    return found;
+    return begins;
 }
 
 /* The clock of the step that is about to be taken, and the races that it is in. */
@@ -227,7 +226,7 @@ static emu_search_verdict step(emu_search *s, dpor *d)
     enter(s, d, asleep);
     e = &d->events[d->depth - 1];
     e->woke = d->events[d->depth].enabled & ~e->enabled;
-    return check_state(s) < 0 ? EMU_SEARCH_MEMORY : EMU_SEARCH_DONE;
+    return check_state(s, !d->events[d->depth].nchoices) < 0 ? EMU_SEARCH_MEMORY : EMU_SEARCH_DONE;
 }
 
 static void leave(emu_search *s, dpor *d)
@@ -240,18 +239,18 @@ static void leave(emu_search *s, dpor *d)
 emu_search_verdict run_dpor(emu_search *s, uint64_t max_steps)
 {
     dpor *d = s->own;
-    if (3 * s->nactors > MAX_PROCESSES)
+    if (NPROCESSES(s) > MAX_BITS)
         return EMU_SEARCH_LIMIT;
     if (!d) {
         d = s->own = calloc(1, sizeof *d);
         if (!d)
             return EMU_SEARCH_MEMORY;
         s->own_free = dpor_free;
-        d->nprocesses = 3 * s->nactors;
+        d->nprocesses = NPROCESSES(s);
         if (!make_room(d))
             return EMU_SEARCH_MEMORY;
         enter(s, d, 0);
-        if (check_state(s) < 0)
+        if (check_state(s, !d->events[0].nchoices) < 0)
             return EMU_SEARCH_MEMORY;
     }
     for (;;) {

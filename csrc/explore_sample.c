@@ -8,7 +8,6 @@
 
 #include <stdlib.h>
 
-#define MAX_PROCESSES (MAX_ACTORS * 3u)
 #define MAX_CHANGES 8u
 
 typedef struct {
@@ -38,7 +37,7 @@ static void begin_run(emu_search *s, sampler *w)
 {
     w->running = 1;
     w->step = 0;
-    for (uint32_t p = 0; p < 3 * s->nactors; p++)
+    for (uint32_t p = 0; p < NPROCESSES(s); p++)
         w->priority[p] = draw(w) | 1ull << 63;
     for (uint32_t i = 0; i + 1 < s->o.depth && i < MAX_CHANGES; i++)
         w->change[i] = below(w, w->longest) + 1;
@@ -124,6 +123,8 @@ emu_search_verdict run_sample(emu_search *s, uint64_t max_steps)
         if (!w->running)
             begin_run(s, w);
         uint32_t n = all_choices(s, choices);
+        if (check_state(s, !n) < 0)
+            return EMU_SEARCH_MEMORY;
         if (!n || w->step >= s->o.max_steps) {
             emu_search_verdict verdict = end_run(s, w, !n);
             if (verdict != EMU_SEARCH_DONE)
@@ -139,7 +140,7 @@ emu_search_verdict run_sample(emu_search *s, uint64_t max_steps)
         if (verdict != EMU_SEARCH_DONE)
             return verdict;
         emu_choice *step = array_more(&s->trail, 1, sizeof *step);
-        if (!step || check_state(s) < 0)
+        if (!step)
             return EMU_SEARCH_MEMORY;
         *step = choices[chosen];
         w->step++;

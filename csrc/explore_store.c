@@ -134,7 +134,7 @@ int add_outcome(emu_search *s)
     uint64_t *values = array_more(&s->values, s->shown.used, sizeof *values);
     if (!values)
         return -1;
-    show_values(s, values);
+    show_values(s, 1, values);
     uint32_t *slot = outcome_slot(s, values);
     s->facts.ends++;
     if (*slot) {
@@ -191,7 +191,7 @@ static int judge(const emu_search *s, uint64_t rule, const uint64_t *values)
     return depth && stack[depth - 1];
 }
 
-int check_state(emu_search *s)
+int check_state(emu_search *s, int at_end)
 {
     int news = 0;
     if (!s->rule_ends.used)
@@ -199,7 +199,7 @@ int check_state(emu_search *s)
     uint64_t *values = array_more(&s->values, s->shown.used, sizeof *values);
     if (!values)
         return -1;
-    show_values(s, values);
+    show_values(s, at_end, values);
     for (uint32_t rule = 0; rule < s->rule_ends.used && news >= 0; rule++)
         if (judge(s, rule, values)) {
             int added = add_violation(s, EMU_VIOLATION_NEVER, rule);

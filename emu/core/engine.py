@@ -113,6 +113,11 @@ class Engine:
         self._nevents = 0
         self._nvcpus = 0
 
+    @property
+    def handle(self) -> object:
+        """The C engine, for those who walk it themselves."""
+        return self._engine
+
     # -- the automaton
 
     def add_node(

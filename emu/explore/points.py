@@ -37,8 +37,9 @@ class PointKind(enum.IntEnum):
     CLEAR = 7
     DPDES = 8
     OWN = 9
-    OPAQUE = 10
-    END = 11
+    RETURN = 10
+    OPAQUE = 11
+    END = 12
 
 
 STORAGE = frozenset({
@@ -66,7 +67,7 @@ END = Point(PointKind.END)
 
 # Instructions that turn MSR[EE] off or depend on SRR0 and SRR1: an interrupt of the own thread
 # must be able to get in front of them.
-_OWN = frozenset({"sc", "rfid", "hrfid", "mtmsr", "mtmsrd", "tw", "twi", "td", "tdi", "stop", "nap",
+_OWN = frozenset({"sc", "hrfid", "mtmsr", "mtmsrd", "tw", "twi", "td", "tdi", "stop", "nap",
                   "doze", "sleep", "rvwinkle", "wait"})  # fmt: skip
 
 
@@ -91,6 +92,8 @@ def _classify(variant: Variant, word: int) -> Point:
         case "mfspr" | "mtspr":
             row = BY_NUMBER.get(operands["SPR"])
             return OWN if row is None or row.number in (SRR0, SRR1) else PRIVATE
+        case "rfid":
+            return Point(PointKind.RETURN)
         case "darn":
             return OPAQUE
         case _ if name in _OWN:

@@ -15,6 +15,7 @@ from emu.errors import ConfigError, EmuError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from emu.core.engine import Engine
     from emu.core.machine import Machine
     from emu.explore.footprint import Analysis
     from emu.explore.points import Point
@@ -61,6 +62,7 @@ class Refusal(enum.IntEnum):
     EXIT = lib.EMU_REFUSED_EXIT
     TRAP = lib.EMU_REFUSED_TRAP
     CALL = lib.EMU_REFUSED_CALL
+    NO_VCPU = lib.EMU_REFUSED_NO_VCPU
 
 
 class SearchRefusedError(EmuError):
@@ -79,6 +81,7 @@ _REFUSALS = {
     Refusal.EXIT: "the guest needs the hypervisor",
     Refusal.TRAP: "the guest took an interrupt that nobody handles",
     Refusal.CALL: "the hypervisor's code cannot be searched from here",
+    Refusal.NO_VCPU: "the hypervisor runs a thread that has no vcpu",
 }
 
 
@@ -87,16 +90,20 @@ class Options:
     """What to search and how far.
 
     ample: follow one order of steps that commute, where that is sound. spurious: a stwcx. may fail
-    although its reservation is there. delayed: native doorbells arrive when they like. preemptions:
-    most switches away from an actor that could go on, None = any number. pct_depth: the d of PCT.
-    max_states: of the algorithms that store states; max_runs: of those that sample; max_steps: of
-    one run. first: stop at the first violation.
+    although its reservation is there. delayed: native doorbells arrive when they like. landing:
+    what pulls a thread out of the guest does so when it likes. forget: SRR0 and SRR1 mean nothing
+    after rfid. timers: how often time may pass in a run. preemptions: most switches away from an
+    actor that could go on, None = any number. pct_depth: the d of PCT. max_states: of the
+    algorithms that store states; max_runs: of those that sample; max_steps: of one run. first:
+    stop at the first violation.
     """
 
     algorithm: Algorithm = Algorithm.DFS
     ample: bool = True
     spurious: bool = False
     delayed: bool = False
+    landing: bool = False
+    forget: bool = False
     timers: int = 0
     preemptions: int | None = None
     pct_depth: int = 3
@@ -120,6 +127,7 @@ class Facts:
     frontier: int
     cut_runs: int
     cut_preemptions: int
+    cut_timers: int
     nbytes: int
 
 
@@ -162,14 +170,18 @@ class Ended:
 
 
 class Search:
-    """A search over a machine that stands at the initial state.
+    """A search over a machine that stands at the initial state; it belongs to the search then.
 
-    The machine belongs to the search from then on. outbox, taken: words of the host area, see
-    emu_search_options; 0 = none.
+    engine, learn: of the hypervisor, if there is one. learn(node, answer) teaches the engine where
+    an answer leads.
     """
 
     def __init__(
-        self, machine: Machine, options: Options, *, outbox: int = 0, taken: int = 0
+        self,
+        machine: Machine,
+        options: Options,
+        engine: Engine | None = None,
+        learn: Callable[[int, int], object] | None = None,
     ) -> None:
         self.machine = machine
         self.options = options
@@ -180,8 +192,8 @@ class Search:
                 "ample": options.ample,
                 "spurious": options.spurious,
                 "delayed": options.delayed,
-                "outbox": outbox,
-                "taken": taken,
+                "landing": options.landing,
+                "forget": options.forget,
                 "timers": options.timers,
                 "preemptions": NO_BOUND if options.preemptions is None else options.preemptions,
                 "depth": options.pct_depth,
@@ -192,16 +204,21 @@ class Search:
                 "first": options.first,
             },
         )
-        handle = lib.emu_search_new(machine.handle, ffi.NULL, raw)
+        owner = ffi.NULL if engine is None else engine.handle
+        handle = lib.emu_search_new(machine.handle, owner, raw)
         if handle == ffi.NULL:
             raise MemoryError("no memory for a search")
-        kept = machine.handle
+        kept = (machine, engine)
         self._handle = ffi.gc(handle, lambda it: (lib.emu_search_free(it), kept))
+        self._learn = learn
         self._shown = 0
-        for name in ("tb", "sched_rng", "sched_last"):
+        for name in ("sched_rng", "sched_last"):
             self.ignore(machine.ref("machine", 0, name))
         for index in range(len(machine.vcpu)):
             self.ignore(machine.ref("vcpu", index, "ic"))
+        for index in range(len(machine.thread)):
+            for name in ("hsrr0", "hsrr1", "heir", "hdar", "hdsisr"):
+                self.ignore(machine.ref("thread", index, name))
 
     # ---- what the search must know ----
 
@@ -228,9 +245,27 @@ class Search:
         _check(lib.emu_search_show(self._handle, raw, len(shown)))
         self._shown += len(shown)
 
-    def pending(self, group: int, ref: int, mask: int) -> None:
-        """Add a test to a group: `word ref & mask` is not 0."""
-        _check(lib.emu_search_test(self._handle, group, ref, mask))
+    def test(self, group: int, *words: tuple[int, int]) -> None:
+        """Add a test to a group: of one or two (ref, mask), `word ref & mask` is not 0."""
+        first, second = words[0], words[-1]
+        _check(lib.emu_search_test(self._handle, group, *first, *second))
+
+    def scratch(self, vcpu: int, ref: int) -> None:
+        """A word that means nothing while its vcpu is in the guest."""
+        _check(lib.emu_search_scratch(self._handle, vcpu, ref))
+
+    @property
+    def outbox(self) -> int:
+        """Ref of the word that holds native messages on their way: a bit for each thread."""
+        ref: int = lib.emu_search_outbox(self._handle)
+        return ref
+
+    def count(self, vcpu: int, vector: int) -> int:
+        """Ref of a word that counts a vcpu's interrupts and exits at a vector."""
+        ref: int = lib.emu_search_count(self._handle, vcpu, vector)
+        if not ref:
+            raise MemoryError("no memory for a counter")
+        return ref
 
     def never(self, program: Sequence[tuple[int, int, int]]) -> None:
         """A condition over the shown values, in postfix order, that no state may meet."""
@@ -241,7 +276,9 @@ class Search:
 
     def reset(self) -> None:
         """Back to the initial state, every actor before its first visible operation."""
-        self._step(lib.emu_search_reset(self._handle))
+        while (verdict := lib.emu_search_reset(self._handle)) == lib.EMU_SEARCH_LEARN:
+            self._teach()
+        self._step(verdict)
 
     def choices(self) -> list[Choice]:
         """What can happen next."""
@@ -251,11 +288,19 @@ class Search:
 
     def take(self, choice: Choice) -> bool:
         """Take one step; False if there is no such choice now."""
-        verdict = lib.emu_search_take(self._handle, (choice.actor, choice.kind))
+        raw = (choice.actor, choice.kind)
+        while (verdict := lib.emu_search_take(self._handle, raw)) == lib.EMU_SEARCH_LEARN:
+            self._teach()
         if verdict == lib.EMU_SEARCH_LIMIT:
             return False
         self._step(verdict)
         return True
+
+    def _teach(self) -> None:
+        raw = self._raw_facts()
+        if self._learn is None:
+            raise RuntimeError("a search without a hypervisor met its code")
+        self._learn(raw.node, raw.answer)
 
     def _step(self, verdict: int) -> None:
         if verdict != lib.EMU_SEARCH_DONE:
@@ -284,6 +329,8 @@ class Search:
                 case lib.EMU_SEARCH_PAUSE:
                     if progress is not None and not progress(self.facts()):
                         return self._ended("stopped")
+                case lib.EMU_SEARCH_LEARN:
+                    self._teach()
                 case lib.EMU_SEARCH_DONE:
                     return self._ended(self._extent())
                 case lib.EMU_SEARCH_LIMIT:
@@ -306,6 +353,8 @@ class Search:
             return f"sampled, {facts.runs} runs"
         if facts.cut_runs:
             return f"runs cut off at {options.max_steps} steps"
+        if facts.cut_timers:
+            return f"time passed at most {options.timers} times"
         if facts.cut_preemptions:
             return f"exhaustive up to {options.preemptions} preemptions"
         return ""
@@ -337,6 +386,7 @@ class Search:
             frontier=raw.frontier,
             cut_runs=raw.cut_runs,
             cut_preemptions=raw.cut_preemptions,
+            cut_timers=raw.cut_timers,
             nbytes=raw.bytes,
         )
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from emu.explore.litmus.guest import build
 from emu.explore.litmus.model import Register
 from emu.explore.litmus.parse import parse
-from emu.explore.litmus.run import bare_search
+from emu.explore.litmus.stage import bare_stage
 from emu.explore.search import Algorithm, Options
 
 CELLS = "xyz"
@@ -75,12 +75,12 @@ def naive(program):
 
 def searched(program, **options):
     test = litmus(program)
-    search, shown = bare_search(build(test), Options(**options))
-    ended = search.run()
+    stage = bare_stage(build(test), Options(**options))
+    ended = stage.search.run()
     loads = [(t, i) for t, ops in enumerate(program) for i, (k, _) in enumerate(ops) if k == "load"]
     outcomes = set()
     for found in ended.outcomes:
-        state = dict(zip(map(str, shown), found.values, strict=True))
+        state = dict(zip(map(str, stage.watched), found.values, strict=True))
         values = {Register(t, f"r{10 + i}"): state[f"{t}:r{10 + i}"] for t, i in loads}
         cells = tuple(sorted((c, state[f"[{c}]"]) for c in CELLS))
         outcomes.add((frozenset(values.items()), cells))
@@ -118,7 +118,7 @@ def test_samples_find_only_what_exists(program, seed):
 def test_a_schedule_leads_to_its_outcome(program):
     for algorithm in (Algorithm.DFS, Algorithm.BFS, Algorithm.DPOR, Algorithm.PCT):
         _, ended = searched(program, algorithm=algorithm, max_runs=20)
-        search, _ = bare_search(build(litmus(program)), Options())
+        search = bare_stage(build(litmus(program)), Options()).search
         for found in ended.outcomes:
             search.reset()
             for choice in found.schedule:
@@ -131,7 +131,7 @@ def test_a_schedule_leads_to_its_outcome(program):
 @settings(max_examples=20, deadline=None)
 @given(threads)
 def test_taking_steps_back_restores_the_state(program):
-    search, _ = bare_search(build(litmus(program)), Options())
+    search = bare_stage(build(litmus(program)), Options()).search
     search.reset()
     before = (search.hash(), search.values(), search.choices())
     while search.choices():

@@ -170,7 +170,6 @@ def test_what_a_prohibition_forbids_is_found_on_the_way():
 @pytest.mark.parametrize(
     ("cells", "refusal"),
     [
-        (["sc 1"], Refusal.EXIT),
         (["stw r1,0(r9)"], Refusal.STORE),
         (["mtctr r9", "addi r9,r9,64", "mtctr r9", "bctr"], Refusal.CODE),
         (["lwz r1,0(r8)"], Refusal.TRAP),

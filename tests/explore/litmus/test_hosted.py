@@ -1,0 +1,106 @@
+"""Doorbell tests under the hypervisor: guests and host code interleaved in one search."""
+
+import pytest
+
+from emu.explore.litmus.parse import parse
+from emu.explore.litmus.run import run
+from emu.explore.litmus.verdict import judge
+from emu.explore.search import Algorithm, Options
+
+BOTH_READ = """PPC both-read
+SMT=2
+{ 0:r4=db(1); 1:r4=db(0); }
+ P0             | P1             ;
+ msgsndp r4     | msgsndp r4     ;
+ mfspr r5,DPDES | mfspr r5,DPDES ;
+exists (0:r5=1 /\\ 1:r5=2)
+expect power8 forbidden
+expect power9 allowed
+require (0:r5=3 /\\ 1:r5=3)
+"""
+
+SEND_AGAINST_CEDE = """PPC send-cede
+SMT=2
+EE=0,1
+{ 0:r4=db(1); }
+ P0         | P1   ;
+ msgsndp r4 | cede ;
+handler doorbell { li r6,1; rfid }
+locations [blocked(1); pend(1); lost(1)]
+forall (taken(1)=1 /\\ 1:r6=1 /\\ pend(1)=0 /\\ lost(1)=0)
+"""
+
+SEND_AGAINST_CLEAR = """PPC send-clear
+SMT=2
+{ 0:r4=db(1); 1:r4=db(0); }
+ P0         | P1             ;
+ msgsndp r4 | msgclrp r4     ;
+            | mfspr r5,DPDES ;
+locations [pend(1)]
+exists (1:r5=2)
+"""
+
+PROD_AGAINST_CEDE = """PPC prod-cede
+SMT=2
+{ }
+ P0     | P1         ;
+ prod 1 | cede       ;
+        | mfspr r5,TIR ;
+forall (1:r5=1 /\\ blocked(1)=0)
+"""
+
+
+def outcomes(text, host, **options):
+    result = run(parse(text), Options(**options), host)
+    assert result.complete
+    assert judge(result).failures == ()
+    return {str(o) for o in result.outcomes}
+
+
+def test_dpdes_is_not_read_at_one_instant_on_power9():
+    native, trapped = (outcomes(BOTH_READ, host) for host in ("power8", "power9"))
+    assert len(native) == 14
+    assert len(trapped) == 12
+    assert trapped - native == {"0:r5=1; 1:r5=2;"}
+
+
+@pytest.mark.parametrize(
+    "text", [BOTH_READ, SEND_AGAINST_CEDE, SEND_AGAINST_CLEAR, PROD_AGAINST_CEDE]
+)
+def test_the_exhaustive_algorithms_agree_through_host_code(text):
+    found = outcomes(text, "power9")
+    for algorithm in (Algorithm.BFS, Algorithm.DPOR):
+        assert outcomes(text, "power9", algorithm=algorithm) == found
+
+
+def test_a_doorbell_ends_a_cede_whenever_it_comes():
+    assert outcomes(SEND_AGAINST_CEDE, "power9") == {
+        "1:r6=1; blocked(1)=0; lost(1)=0; pend(1)=0; taken(1)=1;",
+        "1:r6=1; blocked(1)=1; lost(1)=0; pend(1)=0; taken(1)=1;",
+    }
+
+
+def test_a_clear_drops_what_came_before_and_nothing_else():
+    assert outcomes(SEND_AGAINST_CLEAR, "power9") == {
+        "1:r5=0; pend(1)=0;",
+        "1:r5=0; pend(1)=1;",
+        "1:r5=2; pend(1)=1;",
+    }
+
+
+def test_a_prod_is_never_lost():
+    assert outcomes(PROD_AGAINST_CEDE, "power9") == {"1:r5=1; blocked(1)=0;"}
+
+
+def test_traps_are_counted_by_vector():
+    text = SEND_AGAINST_CLEAR.replace("[pend(1)]", "[trap(0,0xf80); trap(1,0xf80)]")
+    assert all(
+        "trap(0,0xf80)=1; trap(1,0xf80)=2;" in outcome for outcome in outcomes(text, "power9")
+    )
+
+
+def test_samples_of_host_code_are_outcomes():
+    found = outcomes(BOTH_READ, "power9")
+    for algorithm in (Algorithm.RANDOM, Algorithm.PCT, Algorithm.POS):
+        result = run(parse(BOTH_READ), Options(algorithm=algorithm, max_runs=300), "power9")
+        assert {str(o) for o in result.outcomes} <= found
