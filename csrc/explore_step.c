@@ -211,6 +211,7 @@ static void commit_host(emu_search *s, const emu_node *n)
     switch ((emu_op_code)n->op) {
     case EMU_OP_READ:
     case EMU_OP_CHECK:
+    case EMU_OP_COMPARE:
     case EMU_OP_AWAIT:
     case EMU_OP_TRACE:
     case EMU_OP_RELAX:

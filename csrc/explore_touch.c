@@ -58,9 +58,20 @@ static void host_foot(const emu_search *s, uint32_t actor, foot *f)
         for (uint32_t i = 0; i < n->list_len; i++)
             add_word(s, f, list[4 * i + 1], 0);
         break;
+    case EMU_OP_COMPARE:
+        add_word(s, f, n->ref, 0);
+        add_word(s, f, n->ref2, 0);
+        break;
+    case EMU_OP_SWAP:
+        add_word(s, f, n->a, 0);
+        add_word(s, f, n->ref2, 0);
+        add_word(s, f, n->ref, 1);
+        break;
     case EMU_OP_COPY:
     case EMU_OP_SUM:
     case EMU_OP_MIN:
+    case EMU_OP_EXTRACT:
+    case EMU_OP_DEPOSIT:
         add_word(s, f, n->ref2, 0);
         add_word(s, f, n->ref, 1);
         break;
