@@ -259,8 +259,8 @@ def _lines(assembler: Assembler) -> Iterator[SourceLine]:
         address = (piece.address or 0) + (emission.fragment.start or 0) + emission.offset
         ends[address] = _end(piece)
         if emission.location is not None:
-            number, line = emission.location
-            found.append(SourceLine(address, assembler.files.get(number, ""), line))
+            file, row = emission.location
+            found.append(SourceLine(address, assembler.files.get(file, ""), row))
         elif not assembler.files:
             origin = emission.line.outermost()
             found.append(SourceLine(address, origin.file, origin.number))

@@ -24,7 +24,7 @@ from .parse import extent
 from .scan import Statement, split_line, split_statement
 from .sections import SHT_NOBITS
 from .source import Line, Via, physical_lines
-from .state import InsnFixup, Mistake, State, TooManyErrorsError
+from .state import InsnFixup, MistakeError, State, TooManyErrorsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from .encode import Slots
     from .expressions import Code
     from .parse import Operand, Postfix
+    from .sections import Place
+    from .symbols import Symbol
 
 MAX_DEPTH = 100  # macros in macros, includes in includes
 MAX_EXPANSION = 1_000_000  # statements that macros and repetitions may produce
@@ -70,6 +72,20 @@ class Conditional:
         self.has_else = False
 
 
+# Lines that were split before, and with them their tokens and instruction words; by byte order.
+# What a statement remembers depends on nothing but its text, so all assemblers share it.
+_MEMO: dict[bool, dict[str, list[Statement]]] = {True: {}, False: {}}
+MAX_REMEMBERED = 100_000
+MAX_REMEMBERED_LINE = 200  # characters
+
+
+def _remembered(*, big: bool) -> dict[str, list[Statement]]:
+    memo = _MEMO[big]
+    if len(memo) >= MAX_REMEMBERED:
+        memo.clear()
+    return memo
+
+
 class Assembler(State):
     """Reads source text; the result is its sections, symbols and fixups."""
 
@@ -95,7 +111,7 @@ class Assembler(State):
         self._serial = 0
         self._expanded = 0
         self._expanded_characters = 0
-        self._memo: dict[str, list[Statement]] = {}
+        self._memo = _remembered(big=big)
 
     # -- reading
 
@@ -115,7 +131,9 @@ class Assembler(State):
     def push_file(self, text: str, filename: str, via: Via | None) -> None:
         """Read the lines of `text` next."""
         lines = physical_lines(text)
-        self.frames.append(Frame(self._file_lines(lines, filename, via), len(self.conditionals), macro=False))
+        self.frames.append(
+            Frame(self._file_lines(lines, filename, via), len(self.conditionals), macro=False)
+        )
 
     def _file_lines(
         self, lines: list[str], filename: str, via: Via | None
@@ -140,7 +158,7 @@ class Assembler(State):
                     opened = line
                 statements = [split_statement(text, column, piece) for column, piece in pieces]
                 if not (in_comment or began):
-                    memo[text] = statements
+                    self._remember(text, statements)
             if self.read_lines is not None:
                 self.read_lines.append(line)
             yield line, statements
@@ -165,10 +183,14 @@ class Assembler(State):
             if statements is None:
                 pieces, _ = split_line(text, in_comment=False)
                 statements = [split_statement(text, column, piece) for column, piece in pieces]
-                memo[text] = statements
+                self._remember(text, statements)
             if self.read_lines is not None:
                 self.read_lines.append(line)
             yield line, statements
+
+    def _remember(self, text: str, statements: list[Statement]) -> None:
+        if len(text) <= MAX_REMEMBERED_LINE and len(self._memo) < MAX_REMEMBERED:
+            self._memo[text] = statements
 
     def _stop_expansion(self, line: Line, limit: str) -> None:
         line = line.outermost()
@@ -188,7 +210,9 @@ class Assembler(State):
             for index, statement in enumerate(statements):
                 depth = len(frames)
                 self._statement(statement)
-                if (len(frames) != depth or frames[-1] is not frame) and index + 1 < len(statements):
+                if (len(frames) != depth or frames[-1] is not frame) and index + 1 < len(
+                    statements
+                ):
                     self._after_expansion(depth, statements[index + 1 :], frame)
                     break
 
@@ -213,7 +237,7 @@ class Assembler(State):
             if not head:
                 return
             code = statement.code
-            if code is not None:
+            if code is not None and head not in self.macros:
                 fragment = self.section.pieces[-1].fragments[-1]
                 if not (len(fragment.data) - fragment.phase) & 3 and self.section.align >= 4:
                     self.emit(code)
@@ -224,7 +248,7 @@ class Assembler(State):
                 self._directive(statement)
             else:
                 self._instruction(statement)
-        except Mistake as mistake:
+        except MistakeError as mistake:
             column, width = mistake.column, mistake.width
             if column < 0:
                 column, width = statement.head_column, len(statement.head)
@@ -244,7 +268,9 @@ class Assembler(State):
             raise self.whole(f"{head} closes a {opener}", "none is open")
         else:
             known = [*directives.DIRECTIVES, *OPENERS, *CLOSERS]
-            raise self.whole("no such directive", f"`{head[:40]}` is unknown", suggestion(head, known))
+            raise self.whole(
+                "no such directive", f"`{head[:40]}` is unknown", suggestion(head, known)
+            )
 
     def _check_open(self) -> None:
         if self.block is not None:
@@ -256,7 +282,11 @@ class Assembler(State):
             )  # fmt: skip
         for conditional in self.conditionals:
             self.report(
-                conditional.line, conditional.column, 3, ".if must be closed by .endif", "opened here"
+                conditional.line,
+                conditional.column,
+                3,
+                ".if must be closed by .endif",
+                "opened here",
             )
 
     # -- conditions
@@ -270,7 +300,7 @@ class Assembler(State):
         )
 
     def innermost(self, statement: Statement, *, closing: bool = False) -> Conditional:
-        """The open `.if` that an `.else` or `.endif` belongs to. Raises Mistake."""
+        """The open `.if` that an `.else` or `.endif` belongs to. Raises MistakeError."""
         if not self.conditionals:
             raise self.whole(f"{statement.head} belongs to an .if", "none is open")
         conditional = self.conditionals[-1]
@@ -317,9 +347,13 @@ class Assembler(State):
                 self._repeat(block)
         except MacroError as error:
             self.report(
-                block.line, block.args_column + error.column, error.width, error.message, error.label
+                block.line,
+                block.args_column + error.column,
+                error.width,
+                error.message,
+                error.label,
             )
-        except Mistake as mistake:
+        except MistakeError as mistake:
             column, width = mistake.column, mistake.width
             if column < 0:
                 column, width = block.head_column, len(block.opener)
@@ -335,10 +369,6 @@ class Assembler(State):
                 f"first defined at {first.file}:{first.number}",
             )  # fmt: skip
         self.macros[key] = Macro(name, parameters, tuple(block.body), block.line)
-        for statements in self._memo.values():  # a macro may take an instruction's name
-            for statement in statements:
-                if statement.head == key:
-                    statement.code = None
 
     def _repeat(self, block: Block) -> None:
         via = Via(f"in the repetition by {block.opener}", block.line)
@@ -363,7 +393,9 @@ class Assembler(State):
             if not name:
                 raise self.whole(f"{block.opener} takes a name and values")
             text = more + ("," if space and rest else "") + rest if space else rest
-            values = list(text.strip().strip('"')) if block.opener == ".irpc" else split_arguments(text)
+            values = (
+                list(text.strip().strip('"')) if block.opener == ".irpc" else split_arguments(text)
+            )
             self._check_expansion(block, len(values))
             lines = [
                 (line, substitute(text, {name: value}, index))
@@ -383,7 +415,7 @@ class Assembler(State):
         try:
             values = bind_arguments(macro, statement.args)
         except MacroError as error:
-            raise Mistake(
+            raise MistakeError(
                 error.message, statement.args_column + error.column, error.width, error.label
             ) from None
         count = self.macro_count
@@ -399,7 +431,7 @@ class Assembler(State):
         self.frames.append(frame)
 
     def check_depth(self) -> None:
-        """Raise Mistake if one more macro or include would be too deep."""
+        """Raise MistakeError if one more macro or include would be too deep."""
         if len(self.frames) >= MAX_DEPTH:
             raise self.whole(f"macros and includes may nest {MAX_DEPTH} deep", "this is deeper")
 
@@ -428,7 +460,9 @@ class Assembler(State):
             if operand.modifier >= 0 and not is_base:
                 modifier = self._modifier(statement, operand, slots.slots[index])
                 if isinstance(value, int):
-                    value, modifier = self._modify(statement, operand, value, modifier, slots, index)
+                    value, modifier = self._modify(
+                        statement, operand, value, modifier, slots, index
+                    )
             constant = constant and isinstance(value, int)
             pure = pure and simple
             values.append(value)
@@ -491,7 +525,7 @@ class Assembler(State):
         """As bind(), where register names are numbers: `4*cr1+eq`."""
         tokens = statement.tokens
         assert tokens is not None
-        bound: list[object] = []
+        bound: list[int | str | Place | Symbol] = []
         for item in code:
             text = tokens.texts[item] if isinstance(item, int) else ""
             if text.lower().lstrip("%") in names and not isinstance(item, str):
@@ -501,7 +535,7 @@ class Assembler(State):
                 bound += leaf if isinstance(leaf, tuple) else (leaf,)
             else:
                 bound.append(item)
-        return tuple(bound)  # type: ignore[return-value]
+        return tuple(bound)
 
     def _no_register(
         self,
@@ -510,7 +544,7 @@ class Assembler(State):
         slot: Slot,
         text: str,
         names: Mapping[str, int] | None,
-    ) -> Mistake:
+    ) -> MistakeError:
         known = suggestion(text.lower().lstrip("%"), names) if names else ""
         if names is None:
             return self.at(
@@ -521,21 +555,19 @@ class Assembler(State):
             label = f"{text} is another kind of register"
         else:
             label = f"`{text[:40]}` is not one"
-        return self.at(
-            statement, operand, f"{slot.name} must be a {slot.kind.value}", label, known
-        )
+        return self.at(statement, operand, f"{slot.name} must be a {slot.kind.value}", label, known)
 
     def _modifier(self, statement: Statement, operand: Operand, slot: Slot) -> str:
         assert statement.tokens is not None
         text = statement.tokens.texts[operand.modifier].lower()
         column, width = self.span(statement, operand.modifier, operand.modifier + 1)
         if text[1:] not in MODIFIERS:
-            raise Mistake(
+            raise MistakeError(
                 "no such modifier", column, width, f"`{text[:40]}` is unknown",
                 suggestion(text, [f"@{name}" for name in MODIFIERS]),
             )  # fmt: skip
         if (slot.kind in BRANCHES) != (text[1:] in BRANCH_MODIFIERS):
-            raise Mistake(f"{slot.name} takes no such modifier", column, width, text)
+            raise MistakeError(f"{slot.name} takes no such modifier", column, width, text)
         return text[1:]
 
     def _modify(
@@ -547,12 +579,12 @@ class Assembler(State):
             return value, ""
         if modifier not in HALVES:
             column, width = self.span(statement, operand.modifier, operand.modifier + 1)
-            raise Mistake(f"@{modifier} takes a symbol", column, width, "a number is none")
+            raise MistakeError(f"@{modifier} takes a symbol", column, width, "a number is none")
         return fit(slots.slots[index], HALVES[modifier](value)), ""
 
     def _unfit(
         self, statement: Statement, operands: Sequence[Operand], error: EncodeError
-    ) -> Mistake:
+    ) -> MistakeError:
         """An unknown mnemonic, or one with a wrong operand list."""
         if error.help or not operands or error.message == "no such instruction":
             known = error.help
@@ -560,7 +592,7 @@ class Assembler(State):
                 known = suggestion(statement.head, self.macros)
             return self.whole(error.message, error.label, known)
         column, width = self.span(statement, operands[0].first, operands[-1].stop)
-        return Mistake(error.message, column, width, error.label)
+        return MistakeError(error.message, column, width, error.label)
 
 
 def flatten(operands: Sequence[Operand]) -> Iterator[tuple[Operand, Postfix, bool]]:
@@ -571,7 +603,7 @@ def flatten(operands: Sequence[Operand]) -> Iterator[tuple[Operand, Postfix, boo
             yield operand, operand.base, True
 
 
-def encode_mistake(state: State, statement: Statement, error: EncodeError) -> Mistake:
+def encode_mistake(state: State, statement: Statement, error: EncodeError) -> MistakeError:
     """What the encoder found, at the operand that it means."""
     if error.index is None:
         return state.whole(error.message, error.label, error.help)
@@ -581,4 +613,4 @@ def encode_mistake(state: State, statement: Statement, error: EncodeError) -> Mi
     if not is_base and operand.base is None:
         first, stop = operand.first, operand.stop
     column, width = state.span(statement, first, stop)
-    return Mistake(error.message, column, width, error.label, error.help)
+    return MistakeError(error.message, column, width, error.label, error.help)

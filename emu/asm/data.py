@@ -11,7 +11,7 @@ from .modifiers import GOT, HALVES, MODIFIERS
 from .scan import ScanError, scan
 from .sections import SHT_NOBITS, Tail
 from .source import encode, find, read_bytes
-from .state import DataFixup, Mistake
+from .state import DataFixup, MistakeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -57,11 +57,10 @@ def _number(asm: Assembler, statement: Statement, operand: Operand, size: int) -
         _check_range(asm, statement, operand, known, size)
         asm.emit((known & ((1 << 8 * size) - 1)).to_bytes(size, asm.order))
         return
-    column, width = asm.span(statement, operand.first, operand.stop)
     place = asm.here()
     asm.emit(bytes(size))
     if asm.section.type != SHT_NOBITS:
-        asm.data_fixups.append(DataFixup(place, size, code, modifier, asm.line, column, width))
+        asm.data_fixups.append(DataFixup(place, size, code, modifier, asm.line, statement, operand))
 
 
 def _check_range(
@@ -114,12 +113,12 @@ def _strings(end: bytes) -> Callable[[Assembler, Statement], None]:
 
 
 def strings(asm: Assembler, statement: Statement) -> list[bytes]:
-    """The comma-separated strings of a statement; adjacent ones join. Raises Mistake."""
+    """The comma-separated strings of a statement; adjacent ones join. Raises MistakeError."""
     if statement.tokens is None:
         try:
             statement.tokens = scan(statement.args)
         except ScanError:
-            asm.operands(statement)  # raises the Mistake
+            asm.operands(statement)  # raises the MistakeError
     assert statement.tokens is not None
     shape, texts = statement.tokens
     if not shape:
@@ -127,7 +126,7 @@ def strings(asm: Assembler, statement: Statement) -> list[bytes]:
     if not re.fullmatch(r'"+(?:,"+)*', shape):
         position = next((i for i, kind in enumerate(shape) if kind not in '",'), len(shape) - 1)
         column, width = asm.span(statement, position, position + 1)
-        raise Mistake(f"{statement.head} takes strings", column, width, "not a string")
+        raise MistakeError(f"{statement.head} takes strings", column, width, "not a string")
     found: list[bytes] = []
     index = 0
     for group in shape.split(","):
@@ -159,7 +158,7 @@ def _floats(form: str) -> Callable[[Assembler, Statement], None]:
                 packed = struct.pack((">" if asm.big else "<") + form, value)
             except (ValueError, OverflowError):
                 width = max(len(text), 1)
-                raise Mistake(
+                raise MistakeError(
                     f"{statement.head} takes decimal numbers", column, width, "not one"
                 ) from None
             asm.emit(packed)
@@ -229,27 +228,26 @@ def _incbin(asm: Assembler, statement: Statement) -> None:
                 raise asm.whole(".incbin takes plain numbers", text.strip()[:40]) from None
         else:
             numbers.append(0)
-    skip, count = (numbers + [0, len(content)])[:2] if len(numbers) < 2 else numbers[:2]
-    if len(numbers) == 1:
-        count = len(content) - skip
+    if len(numbers) > 2:
+        raise asm.whole(".incbin takes a file, what to skip, and how many bytes")
+    skip = numbers[0] if numbers else 0
+    count = numbers[1] if len(numbers) == 2 else len(content) - skip
     if not 0 <= skip <= len(content) or not 0 <= count <= len(content) - skip:
-        raise asm.whole(
-            ".incbin must stay within the file", f"it has {len(content)} bytes"
-        )
+        raise asm.whole(".incbin must stay within the file", f"it has {len(content)} bytes")
     asm.emit(content[skip : skip + count])
 
 
 def load(asm: Assembler, statement: Statement, quoted: str) -> bytes:
-    """The bytes of the file that a directive names. Raises Mistake."""
+    """The bytes of the file that a directive names. Raises MistakeError."""
     name = encode_name(quoted)
     column = statement.args_column + statement.args.find('"')
     path = find(name, asm.line.file, asm.include_dirs)
     if path is None:
-        raise Mistake("the file must exist", column, len(quoted), "no such file")
+        raise MistakeError("the file must exist", column, len(quoted), "no such file")
     try:
         content = read_bytes(Path(path))
     except OSError as error:
-        raise Mistake(
+        raise MistakeError(
             "the file must be readable", column, len(quoted), error.strerror or str(error)
         ) from None
     asm.included.append(str(path))
@@ -263,7 +261,9 @@ def encode_name(quoted: str) -> str:
 
 DIRECTIVES: Mapping[str, Callable[[Assembler, Statement], None]] = {
     **dict.fromkeys((".byte", ".dc.b"), _numbers(1)),
-    **dict.fromkeys((".short", ".hword", ".half", ".2byte", ".word", ".value", ".dc.w"), _numbers(2)),
+    **dict.fromkeys(
+        (".short", ".hword", ".half", ".2byte", ".word", ".value", ".dc.w"), _numbers(2)
+    ),
     **dict.fromkeys((".long", ".int", ".4byte", ".dc.l"), _numbers(4)),
     **dict.fromkeys((".quad", ".8byte", ".llong"), _numbers(8)),
     ".uleb128": _leb("uleb"),

@@ -83,7 +83,8 @@ class Diagnostic:
             "label": printable(self.label),
             "help": printable(self.help),
             "notes": [
-                {"message": n.message, "file": printable(n.file), "line": n.line} for n in self.notes
+                {"message": n.message, "file": printable(n.file), "line": n.line}
+                for n in self.notes
             ],
         }
 

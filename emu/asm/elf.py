@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import io
 import struct
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
@@ -20,6 +21,9 @@ from .program import Program, ProgramSymbol, SectionImage, Segment, SourceLine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from elftools.dwarf.compileunit import CompileUnit
+    from elftools.dwarf.lineprogram import LineProgram
 
     from .program import Endian
 
@@ -99,14 +103,28 @@ def _header(data: bytes, name: str) -> _Header:
         raise ImageError(f"{name}: the byte order must be 1 or 2, got {data[5]}")
     endian: Endian = "little" if data[5] == 1 else "big"
     order = "<" if endian == "little" else ">"
-    (kind, machine, version, entry, phoff, shoff, flags, _, phentsize, phnum, shentsize, shnum, _) = (
-        struct.unpack(order + "HHIQQQIHHHHHH", data[16:EHDR])
-    )
+    (
+        kind,
+        machine,
+        version,
+        entry,
+        phoff,
+        shoff,
+        flags,
+        _,
+        phentsize,
+        phnum,
+        shentsize,
+        shnum,
+        _,
+    ) = struct.unpack(order + "HHIQQQIHHHHHH", data[16:EHDR])
     if machine != EM_PPC64:
         shown = "EM_PPC (32-bit Power)" if machine == EM_PPC else str(machine)
         raise ImageError(f"{name}: the machine must be EM_PPC64 (21), got {shown}")
     if kind not in (ET_EXEC, ET_DYN):
-        raise ImageError(f"{name}: the type must be ET_EXEC or ET_DYN, got {ET_NAMES.get(kind, kind)}")
+        raise ImageError(
+            f"{name}: the type must be ET_EXEC or ET_DYN, got {ET_NAMES.get(kind, kind)}"
+        )
     if version != 1:
         raise ImageError(f"{name}: the version must be 1, got {version}")
     if flags & ~3 or flags == 3:
@@ -158,7 +176,7 @@ def _segments(data: bytes, header: _Header, name: str) -> Iterator[Segment]:
     if not found:
         raise ImageError(f"{name}: a program loads something, this file has no PT_LOAD")
     found.sort(key=lambda segment: segment.address)
-    for before, after in zip(found, found[1:], strict=False):
+    for before, after in pairwise(found):
         if before.end > after.address:
             raise ImageError(
                 f"{name}: segments must not overlap: one ends at {before.end:#x}, "
@@ -187,7 +205,7 @@ def _check_sections(data: bytes, header: _Header, name: str) -> None:
             )
 
 
-def _sections(file: Any) -> Iterator[SectionImage]:
+def _sections(file: ELFFile) -> Iterator[SectionImage]:
     for section in file.iter_sections():
         kind = section.header["sh_type"]
         if kind in ("SHT_NULL", "SHT_SYMTAB", "SHT_STRTAB"):
@@ -205,7 +223,7 @@ def _sections(file: Any) -> Iterator[SectionImage]:
         )
 
 
-def _symbols(file: Any) -> dict[str, ProgramSymbol]:
+def _symbols(file: ELFFile) -> dict[str, ProgramSymbol]:
     found: dict[str, ProgramSymbol] = {}
     names = [section.name for section in file.iter_sections()]
     for table in file.iter_sections():
@@ -230,7 +248,7 @@ def _symbols(file: Any) -> dict[str, ProgramSymbol]:
     return found
 
 
-def _lines(file: Any) -> Iterator[SourceLine]:
+def _lines(file: ELFFile) -> Iterator[SourceLine]:
     if not file.has_dwarf_info():
         return
     dwarf = file.get_dwarf_info()
@@ -256,7 +274,7 @@ def _lines(file: Any) -> Iterator[SourceLine]:
     yield from found
 
 
-def _file_names(table: Any, unit: Any) -> dict[int, str]:
+def _file_names(table: LineProgram, unit: CompileUnit) -> dict[int, str]:
     """File names by number, with their directories."""
     version = table.header["version"]
     base = 0 if version >= 5 else 1
@@ -283,13 +301,10 @@ def _through_descriptor(program: Program, name: str) -> Program:
     if program.abi == 2:
         return program
     for section in program.sections:
-        if section.name == ".opd" and section.address <= program.entry < section.address + section.size:
+        end = section.address + section.size
+        if section.name == ".opd" and section.address <= program.entry < end:
             entry = int.from_bytes(program.read(program.entry, 8), program.endian)
             if not program.contains(entry):
                 raise ImageError(f"{name}: the entry's descriptor points outside, to {entry:#x}")
-            return Program(
-                name=program.name, endian=program.endian, entry=entry, segments=program.segments,
-                symbols=program.symbols, lines=program.lines, sections=program.sections,
-                abi=program.abi, relative=program.relative,
-            )  # fmt: skip
+            return replace(program, entry=entry)
     return program

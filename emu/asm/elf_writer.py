@@ -98,7 +98,9 @@ def write_elf(program: Program, *, debug: bool = False, directory: str = "") -> 
     )  # fmt: skip
     headers.append(Header(".strtab", SHT_STRTAB, data=strings, size=len(strings)))
     runs = _runs(loaded)
-    return layout_file(headers, runs, program.endian, ET_EXEC, _file_entry(program), flags_of(program))
+    return layout_file(
+        headers, runs, program.endian, ET_EXEC, _file_entry(program), flags_of(program)
+    )
 
 
 def flags_of(program: Program) -> int:
@@ -204,7 +206,7 @@ def _section_index(headers: Sequence[Header], name: str, address: int) -> int:
     named = [
         (index, header)
         for index, header in enumerate(headers, 1)
-        if header.name == name or header.name == f"{name}.{header.address:x}"
+        if header.name in (name, f"{name}.{header.address:x}")
     ]
     for index, header in named:
         if header.address <= address < header.address + header.size:

@@ -177,13 +177,19 @@ def _explain(
     elif slot.kind in (Kind.GPR, Kind.CRF, Kind.CRBIT, Kind.SPR):
         label = f"there is no {slot.kind.value} {value}"
     elif slot.lo < 0:
-        label = f"{value} does not fit in {slot.nbits} signed bits" if slot.nbits else f"{value} is outside"
+        label = (
+            f"{value} does not fit in {slot.nbits} signed bits"
+            if slot.nbits
+            else f"{value} is outside"
+        )
         if mnemonic in ("li", "addi") and -(1 << 31) <= value < (1 << 31):
             help_ = "load it with lis and ori"
         elif slot.kind is Kind.DISPLACEMENT:
             help_ = "add the upper half to the base with addis, using @ha and @l"
     else:
-        label = f"{value} does not fit in {slot.nbits} bits" if slot.nbits else f"{value} is outside"
+        label = (
+            f"{value} does not fit in {slot.nbits} bits" if slot.nbits else f"{value} is outside"
+        )
     return EncodeError(rule, index, label, help_)
 
 

@@ -24,7 +24,8 @@ def flat(program: Program) -> bytes:
     last = max(segment.address + len(segment.data) for segment in segments)
     if last - first > MAX_FLAT:
         raise ImageError(
-            f"a flat image must span at most {MAX_FLAT >> 20} MiB, this one spans {last - first:#x} bytes"
+            f"a flat image must span at most {MAX_FLAT >> 20} MiB, "
+            f"this one spans {last - first:#x} bytes"
         )
     return program.read(first, last - first)
 

@@ -20,7 +20,7 @@ INERT = {
     ".loc_mark_labels": "the line table marks no basic blocks",
     ".ltorg": "Power has no literal pools",
     ".print": "assembling prints nothing but diagnostics",
-    ".cfi_*": "call frame information is for unwinders; gdb finds the frames of guests by their back chain",
+    ".cfi_*": "call frame information is for unwinders; gdb follows the back chain of the stack",
 }
 
 

@@ -8,6 +8,7 @@ that size, so that stores to data never disturb it. Sections that are not loaded
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from .data import leb128
@@ -192,7 +193,7 @@ class Layout:
             ),
             key=lambda piece: (piece.address or 0, piece.section.index),
         )
-        for before, after in zip(pieces, pieces[1:], strict=False):
+        for before, after in pairwise(pieces):
             end = (before.address or 0) + before.size
             if end > (after.address or 0):
                 line = after.line or before.line
@@ -200,7 +201,8 @@ class Layout:
                     continue
                 text = line.text.strip()
                 self._state.report(
-                    line, line.text.find(text), len(text) or 1, "two parts of the program must not overlap",
+                    line, line.text.find(text), len(text) or 1,
+                    "two parts of the program must not overlap",
                     f"{before.section.name} at {before.address:#x} ends at {end:#x}, "
                     f"{after.section.name} begins at {after.address:#x}",
                 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from emu.isa.operands import Kind
@@ -10,16 +11,17 @@ from .assembler import encode_mistake
 from .diagnostics import suggestion
 from .encode import BRANCHES, REGISTERS, EncodeError, encode, fit
 from .expressions import ExpressionError
-from .modifiers import GOT, HALVES, TOC
+from .modifiers import HALVES, TOC
 from .sections import NOP, Place
-from .state import DataFixup, InsnFixup, Mistake
 from .symbols import WEAK, Symbol
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .expressions import Code
     from .layout import Layout
     from .source import Line
-    from .state import State
+    from .state import DataFixup, InsnFixup, State
 
 LIS_2, ADDI_2_2, ADDIS, ADDIC, ADDI = 0x3C400000, 0x38420000, 15, 12, 14
 RT_RA, RA = 0xFFFF0000, 0x001F0000
@@ -49,24 +51,29 @@ class Linker:
         for insn_fixup in self._state.insn_fixups:
             self._insn(insn_fixup)
 
-    def value(self, code: int | Code, line: Line, column: int, width: int) -> int | None:
-        """The address or number that an expression is; None if that was reported to fail."""
+    def value(
+        self, code: int | Code, line: Line, span: Callable[[], tuple[int, int]]
+    ) -> int | None:
+        """The address or number that an expression is; None if that was reported to fail.
+
+        span: column and width of the expression in its line, should they be needed.
+        """
         try:
             value = self._layout.evaluate(code)
         except ExpressionError as error:
             if isinstance(code, tuple):
                 for leaf in code:
                     if isinstance(leaf, Symbol) and self._is_undefined(leaf):
-                        self._report_undefined(leaf, line, column, width)
+                        self._report_undefined(leaf, line, *span())
                         return None
-            self._state.report(line, column, width, error.message, error.label)
+            self._state.report(line, *span(), error.message, error.label)
             return None
         if value.base is None:
             return value.number
         assert isinstance(value.base, Symbol)  # all else has an address now
         if value.base.binding == WEAK:
             return value.number
-        self._report_undefined(value.base, line, column, width)
+        self._report_undefined(value.base, line, *span())
         return None
 
     def _is_undefined(self, symbol: Symbol) -> bool:
@@ -89,7 +96,10 @@ class Linker:
     # -- data
 
     def _data(self, fixup: DataFixup) -> None:
-        value = self.value(fixup.code, fixup.line, fixup.column, fixup.width)
+        def span() -> tuple[int, int]:
+            return self._state.span(fixup.statement, fixup.operand.first, fixup.operand.stop)
+
+        value = self.value(fixup.code, fixup.line, span)
         if value is None:
             return
         if fixup.modifier in HALVES:
@@ -103,10 +113,11 @@ class Linker:
         bits = 8 * fixup.size
         if not -(1 << (bits - 1)) <= value < 1 << bits:
             self._state.report(
-                fixup.line, fixup.column, fixup.width, f"{bits} bits must hold the value",
-                f"{value:#x} has more",
+                fixup.line, *span(), f"{bits} bits must hold the value", f"{value:#x} has more",
             )  # fmt: skip
-        self._patch(fixup.place, (value & ((1 << bits) - 1)).to_bytes(fixup.size, self._state.order))
+        self._patch(
+            fixup.place, (value & ((1 << bits) - 1)).to_bytes(fixup.size, self._state.order)
+        )
 
     def _patch(self, place: Place, data: bytes) -> None:
         place.fragment.data[place.offset : place.offset + len(data)] = data
@@ -122,8 +133,7 @@ class Linker:
             if isinstance(code, int):
                 values.append(code)
                 continue
-            column, width = self._span(fixup, index)
-            value = self.value(code, fixup.line, column, width)
+            value = self.value(code, fixup.line, partial(self._span, fixup, index))
             if value is None:
                 return
             if slot.kind in BRANCHES:

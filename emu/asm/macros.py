@@ -186,7 +186,7 @@ def _argument(text: str, position: int) -> tuple[str, int]:
     closing: list[str] = []
     while position < len(text):
         char = text[position]
-        if char in '"':
+        if char == '"':
             match = re.compile(r'"(?:[^"\\]|\\.)*"?').match(text, position)
             assert match is not None  # the quote itself matches
             parts.append(match.group())

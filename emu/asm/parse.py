@@ -119,7 +119,7 @@ def _parse_operand(shape: str) -> Operand:
             f"an operand has at most {MAX_OPERAND_TOKENS} tokens", 0, f"{len(shape)} tokens"
         )
     try:
-        operand: Operand = _lark().parse(shape)  # type: ignore[assignment]
+        operand: Operand = _lark().parse(shape)
     except UnexpectedInput as error:
         raise _explain(shape, error) from None
     return operand
@@ -195,7 +195,7 @@ class _Postfix(Transformer[Token, Any]):
         return (*children[0], *children[3], "-"), int(children[1])
 
     def plain(self, children: list[Any]) -> Operand:
-        (value, modifier), = children
+        ((value, modifier),) = children
         return Operand(value, modifier, None, 0, 0)
 
     def based(self, children: list[Any]) -> Operand:
@@ -235,4 +235,6 @@ def _lark() -> _Parser:
 
 
 def _shift(code: Postfix, count: int) -> Postfix:
-    return tuple(item + count if isinstance(item, int) else item for item in code) if count else code
+    return (
+        tuple(item + count if isinstance(item, int) else item for item in code) if count else code
+    )

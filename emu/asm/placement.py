@@ -28,7 +28,7 @@ from .sections import (
     Tail,
     code_padding,
 )
-from .state import ADDRESS_LIMIT, Mistake
+from .state import ADDRESS_LIMIT, MistakeError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -78,8 +78,9 @@ def _named_section(asm: Assembler, statement: Statement) -> Section:
         position = 2
         for offset, letter in enumerate(text[1:-1]):
             if letter not in _FLAGS:
-                raise Mistake(
-                    "section flags are letters of awxMSGTeo?", statement.args_column + column + 1 + offset,
+                raise MistakeError(
+                    "section flags are letters of awxMSGTeo?",
+                    statement.args_column + column + 1 + offset,
                     1, f"`{letter}` is none",
                 )  # fmt: skip
             flags |= _FLAGS[letter]
@@ -91,14 +92,14 @@ def _named_section(asm: Assembler, statement: Statement) -> Section:
             kind = _TYPES.get(word, SHT_PROGBITS)
             position += 1
         elif text[:1] in "@%":
-            raise Mistake(
+            raise MistakeError(
                 "a section type is @progbits, @nobits, @note or an array's",
                 statement.args_column + column, max(len(text), 1), "unknown",
             )  # fmt: skip
     if flags & SHF_MERGE and position < len(fields):
         text, column = fields[position]
         if not re.fullmatch(r"[0-9]{1,6}|0x[0-9a-fA-F]{1,4}", text):
-            raise Mistake(
+            raise MistakeError(
                 "a merged section has an entry size", statement.args_column + column,
                 max(len(text), 1), "not a size",
             )  # fmt: skip
@@ -133,7 +134,9 @@ def _fields(text: str) -> list[tuple[str, int]]:
             found.append((text[position:].strip(), position))
             break
         found.append((match.group(1), match.start(1)))
-        if match.end() >= len(text) and not text[match.start() : match.end()].rstrip().endswith(","):
+        if match.end() >= len(text) and not text[match.start() : match.end()].rstrip().endswith(
+            ","
+        ):
             break
         position = match.end()
     return found
@@ -210,9 +213,7 @@ def _align(*, power: bool, unit: int = 1) -> Callable[[Assembler, Statement], No
         if amount == 0:
             amount = 1
         if amount < 0 or amount & (amount - 1) or amount > 1 << MAX_ALIGN:
-            raise asm.whole(
-                f"alignment must be a power of two up to {1 << MAX_ALIGN}", f"{amount}"
-            )
+            raise asm.whole(f"alignment must be a power of two up to {1 << MAX_ALIGN}", f"{amount}")
         pattern = None
         if fill is not None:
             pattern = (fill & ((1 << 8 * unit) - 1)).to_bytes(unit, asm.order)
@@ -246,9 +247,7 @@ def align(
     if pattern is None:
         asm.emit(code_padding(size, big=asm.big, last=GROUP_NOPS.get(asm.machine, NOP)))
     elif size % len(pattern):
-        raise asm.whole(
-            f"the padding must be a multiple of {len(pattern)}", f"it has {size} bytes"
-        )
+        raise asm.whole(f"the padding must be a multiple of {len(pattern)}", f"it has {size} bytes")
     else:
         asm.reserve(size, pattern)
 

@@ -20,7 +20,8 @@ LONG_OPERATORS = {
 
 _TOKEN = re.compile(
     r"""
-    (?P<n> 0[xX][0-9a-fA-F]+ (?![\w.$]) | 0[bB][01]+ (?![\w.$]) | [0-9]+ (?![0-9bfBF_A-Za-z$.]) | '(?:\\[0-7]{1,3}|\\.|[^\\])'? )
+    (?P<n> 0[xX][0-9a-fA-F]+ (?![\w.$]) | 0[bB][01]+ (?![\w.$]) | [0-9]+ (?![\w$.])
+         | '(?:\\[0-7]{1,3}|\\.|[^\\])'? )
   | (?P<s> [A-Za-z_.$][\w.$]* | [0-9]+[bf](?!\w) )
   | (?P<a> @[A-Za-z_]\w*(?:@[A-Za-z_]\w*)* )
   | (?P<q> "(?:[^"\\]|\\.)*" )
@@ -128,8 +129,8 @@ def split_statement(line: str, column: int, text: str) -> Statement:
     if match := _HEAD.match(text, position):
         end = match.end()
         return Statement(
-            line, tuple(labels), match.group(1).lower(), column + match.start(1), text[end:].rstrip(),
-            column + end,
+            line, tuple(labels), match.group(1).lower(), column + match.start(1),
+            text[end:].rstrip(), column + end,
         )  # fmt: skip
     return Statement(line, tuple(labels), "", column + len(text), "", column + len(text))
 
@@ -186,7 +187,9 @@ def _ends_value(text: str, span: tuple[int, int]) -> bool:
 def _bad_character(text: str, column: int) -> ScanError:
     char = text[column]
     if char == '"':
-        return ScanError("a string must end on its line", column, len(text) - column, "no closing quote")
+        return ScanError(
+            "a string must end on its line", column, len(text) - column, "no closing quote"
+        )
     if char.isdigit():
         match = re.compile(r"[\w.$]+").match(text, column)
         width = match.end() - column if match else 1
@@ -194,4 +197,6 @@ def _bad_character(text: str, column: int) -> ScanError:
             "a number is decimal, 0x hexadecimal, 0b binary or 0 octal",
             column, width, "not a number",
         )  # fmt: skip
-    return ScanError("no operand has this character in it", column, 1, f"character 0x{ord(char):02x}")
+    return ScanError(
+        "no operand has this character in it", column, 1, f"character 0x{ord(char):02x}"
+    )

@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 SHT_PROGBITS, SHT_NOTE, SHT_NOBITS = 1, 7, 8
 SHT_INIT_ARRAY, SHT_FINI_ARRAY, SHT_PREINIT_ARRAY = 14, 15, 16
 SHF_WRITE, SHF_ALLOC, SHF_EXECINSTR = 1, 2, 4
-SHF_MERGE, SHF_STRINGS, SHF_INFO_LINK, SHF_LINK_ORDER, SHF_GROUP, SHF_TLS = 16, 32, 64, 128, 512, 1024
+SHF_MERGE, SHF_STRINGS, SHF_INFO_LINK, SHF_LINK_ORDER, SHF_GROUP, SHF_TLS = (
+    16,
+    32,
+    64,
+    128,
+    512,
+    1024,
+)
 SHF_EXCLUDE = 0x80000000
 
 NOP, BRANCH = 0x60000000, 0x48000000
@@ -29,7 +36,8 @@ A, W, X = SHF_ALLOC, SHF_WRITE, SHF_EXECINSTR
 # Flags and type of sections that say nothing themselves, by name or by name before a dot.
 KNOWN = {
     ".text": (A | X, SHT_PROGBITS), ".init": (A | X, SHT_PROGBITS), ".fini": (A | X, SHT_PROGBITS),
-    ".data": (A | W, SHT_PROGBITS), ".data1": (A | W, SHT_PROGBITS), ".sdata": (A | W, SHT_PROGBITS),
+    ".data": (A | W, SHT_PROGBITS), ".data1": (A | W, SHT_PROGBITS),
+    ".sdata": (A | W, SHT_PROGBITS),
     ".bss": (A | W, SHT_NOBITS), ".sbss": (A | W, SHT_NOBITS),
     ".rodata": (A, SHT_PROGBITS), ".rodata1": (A, SHT_PROGBITS), ".sdata2": (A, SHT_PROGBITS),
     ".toc": (A | W, SHT_PROGBITS), ".got": (A | W, SHT_PROGBITS), ".opd": (A | W, SHT_PROGBITS),

@@ -10,7 +10,6 @@ from .expressions import ExpressionError, UndefinedError, Value, evaluate, wrap
 from .parse import ParseError, extent, parse_operands
 from .scan import ScanError, scan, spans
 from .sections import (
-    SHF_WRITE,
     SHT_NOBITS,
     Fragment,
     Piece,
@@ -24,8 +23,6 @@ from .source import Line
 from .symbols import Symbol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from .encode import Slots
     from .expressions import Code
     from .parse import Operand, Postfix
@@ -43,7 +40,7 @@ class TooManyErrorsError(Exception):
     """Enough has been said."""
 
 
-class Mistake(Exception):
+class MistakeError(Exception):
     """Ends a statement: what is wrong with it, and where in its line."""
 
     def __init__(
@@ -63,8 +60,8 @@ class DataFixup:
     code: Code
     modifier: str
     line: Line
-    column: int
-    width: int
+    statement: Statement
+    operand: Operand
 
 
 @dataclass(slots=True)
@@ -134,7 +131,9 @@ class State:
         )  # fmt: skip
         self.diagnostics.append((line.serial, column, diagnostic))
         if len(self.diagnostics) == MAX_DIAGNOSTICS:
-            last = Diagnostic(f"only the first {MAX_DIAGNOSTICS} messages are shown", line.span(0, 0))
+            last = Diagnostic(
+                f"only the first {MAX_DIAGNOSTICS} messages are shown", line.span(0, 0)
+            )
             self.diagnostics.append((line.serial + 1, 0, last))
             raise TooManyErrorsError
 
@@ -170,7 +169,9 @@ class State:
         fragment = section.fragment
         if section.type == SHT_NOBITS:
             if data.count(0) != len(data):
-                raise self.whole(f"section {section.name} has no contents, only zeros may stand here")
+                raise self.whole(
+                    f"section {section.name} has no contents, only zeros may stand here"
+                )
             fragment.hole += len(data)
             return
         self.bytes_left -= len(data)
@@ -191,7 +192,7 @@ class State:
         elif size:
             self.emit(repeat(fill, size))
 
-    def _too_big(self) -> Mistake:
+    def _too_big(self) -> MistakeError:
         return self.whole(f"a program has at most {MAX_BYTES} bytes with contents")
 
     def variable(self, tail: Tail) -> None:
@@ -246,9 +247,7 @@ class State:
         label = "already defined"
         if first is not None:
             label = f"first defined at {first.file}:{first.number}".removesuffix(":0")
-        self.report(
-            self.line, column, width, f"symbol {symbol.name} may be defined once", label
-        )
+        self.report(self.line, column, width, f"symbol {symbol.name} may be defined once", label)
 
     def set_symbol(self, name: str, value: int | Place | Code, column: int) -> None:
         """`.set name, value`: define it, or define it anew."""
@@ -288,19 +287,19 @@ class State:
     # -- expressions
 
     def operands(self, statement: Statement) -> tuple[Operand, ...]:
-        """The parsed operands of a statement. Raises Mistake."""
+        """The parsed operands of a statement. Raises MistakeError."""
         try:
             tokens = statement.tokens
             if tokens is None:
                 tokens = statement.tokens = scan(statement.args)
             return parse_operands(tokens.shape)
         except ScanError as error:
-            raise Mistake(
+            raise MistakeError(
                 error.message, statement.args_column + error.column, error.width, error.label
             ) from None
         except ParseError as error:
             column, width = spans(statement.args)[error.token]
-            raise Mistake(
+            raise MistakeError(
                 error.message, statement.args_column + column, width, error.label
             ) from None
 
@@ -313,16 +312,18 @@ class State:
 
     def at(
         self, statement: Statement, operand: Operand, message: str, label: str = "", help_: str = ""
-    ) -> Mistake:
+    ) -> MistakeError:
         """A mistake in one operand."""
-        return Mistake(message, *self.span(statement, operand.first, operand.stop), label, help_)
+        return MistakeError(
+            message, *self.span(statement, operand.first, operand.stop), label, help_
+        )
 
-    def whole(self, message: str, label: str = "", help_: str = "") -> Mistake:
+    def whole(self, message: str, label: str = "", help_: str = "") -> MistakeError:
         """A mistake in the statement being read as a whole (its column is filled in later)."""
-        return Mistake(message, -1, 0, label, help_)
+        return MistakeError(message, -1, 0, label, help_)
 
     def bind(self, statement: Statement, code: Postfix) -> int | Code:
-        """Give the names of an expression their meaning here. Raises Mistake."""
+        """Give the names of an expression their meaning here. Raises MistakeError."""
         tokens = statement.tokens
         assert tokens is not None  # operands() has scanned
         shape, texts = tokens
@@ -345,24 +346,22 @@ class State:
         except ExpressionError as error:
             first, stop = extent(code)
             column, width = self.span(statement, first, stop)
-            raise Mistake(error.message, column, width, error.label) from None
+            raise MistakeError(error.message, column, width, error.label) from None
 
-    def _leaf(
-        self, statement: Statement, index: int, kind: str, text: str
-    ) -> int | Place | Symbol:
+    def _leaf(self, statement: Statement, index: int, kind: str, text: str) -> int | Place | Symbol:
         if kind == "n":
             number = parse_number(text)
             if number is None:
                 column, width = self.span(statement, index, index + 1)
                 if text.isdigit() and text[0] == "0" and text.strip("01234567"):
-                    raise Mistake(
+                    raise MistakeError(
                         "a number that begins with 0 is octal", column, width, "has an 8 or a 9"
                     )
-                raise Mistake("a number has at most 64 bits", column, width, "too large")
+                raise MistakeError("a number has at most 64 bits", column, width, "too large")
             return number
         if kind == "r":
             column, width = self.span(statement, index, index + 1)
-            raise Mistake("a register has no place in this expression", column, width, text)
+            raise MistakeError("a register has no place in this expression", column, width, text)
         if text == ".":
             return self.here()
         if text[0].isdigit():
@@ -378,7 +377,7 @@ class State:
             symbol = self._numeric_back.get(key)
             if symbol is None:
                 column, width = self.span(statement, index, index + 1)
-                raise Mistake(
+                raise MistakeError(
                     f"{text} refers to a label {key}: above", column, width, "there is none"
                 )
             return symbol
@@ -432,16 +431,14 @@ class State:
         return value.number if value.base is None else None
 
     def number(self, statement: Statement, operand: Operand, what: str) -> int:
-        """The value of an operand that must be a number known here. Raises Mistake."""
+        """The value of an operand that must be a number known here. Raises MistakeError."""
         if operand.base is not None or operand.modifier >= 0:
             raise self.at(statement, operand, f"{what} must be a number")
         code = self.bind(statement, operand.value)
         try:
             value = self.now(code)
         except ExpressionError as error:
-            raise self.at(
-                statement, operand, f"{what} must be known here", error.label
-            ) from None
+            raise self.at(statement, operand, f"{what} must be known here", error.label) from None
         if value.base is not None:
             raise self.at(
                 statement, operand, f"{what} must be a number", "the address is not known yet"
@@ -468,7 +465,7 @@ class State:
         try:
             tokens = statement.tokens = statement.tokens or scan(statement.args)
         except ScanError:
-            return list(self.operands(statement))  # raises the Mistake
+            return list(self.operands(statement))  # raises the MistakeError
         if ",," not in tokens.shape:
             return list(self.operands(statement))
         found: list[Operand | None] = []
@@ -478,7 +475,7 @@ class State:
                 parsed = parse_operands(part)
             except ParseError as error:
                 column, width = spans(statement.args)[first + error.token]
-                raise Mistake(
+                raise MistakeError(
                     error.message, statement.args_column + column, width, error.label
                 ) from None
             found.append(parsed[0].shifted(first) if parsed else None)

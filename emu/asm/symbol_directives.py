@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .expressions import ExpressionError
 from .placement import align
 from .scan import split_statement
-from .state import Mistake
+from .state import MistakeError
 from .symbols import GLOBAL, LOCAL, OBJECT, TYPES, WEAK
 
 if TYPE_CHECKING:
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 _NAME = re.compile(r'\s*(?:"([^"]+)"|([A-Za-z_.$][\w.$]*))\s*', re.ASCII)
 
 
-def _names(asm: Assembler, statement: Statement) -> list[str]:
-    """Comma-separated symbol names. Raises Mistake."""
+def _names(statement: Statement) -> list[str]:
+    """Comma-separated symbol names. Raises MistakeError."""
     found = []
     column = statement.args_column
     for text in statement.args.split(","):
         match = _NAME.fullmatch(text)
         if match is None:
-            raise Mistake(
+            raise MistakeError(
                 f"{statement.head} takes symbols", column, max(len(text), 1), "not a symbol"
             )
         found.append(match.group(1) or match.group(2))
@@ -38,7 +38,7 @@ def _names(asm: Assembler, statement: Statement) -> list[str]:
 
 def _bind(binding: int) -> Callable[[Assembler, Statement], None]:
     def directive(asm: Assembler, statement: Statement) -> None:
-        for name in _names(asm, statement):
+        for name in _names(statement):
             symbol = asm.symbol(name)
             symbol.binding = binding
             symbol.declared = True
@@ -48,7 +48,7 @@ def _bind(binding: int) -> Callable[[Assembler, Statement], None]:
 
 def _visibility(value: int) -> Callable[[Assembler, Statement], None]:
     def directive(asm: Assembler, statement: Statement) -> None:
-        for name in _names(asm, statement):
+        for name in _names(statement):
             symbol = asm.symbol(name)
             symbol.other = symbol.other & ~3 | value
 
@@ -65,7 +65,7 @@ def _name_and_rest(asm: Assembler, statement: Statement) -> tuple[str, int, Stat
     if statement.args[position : position + 1] == ",":
         position += 1
     elif position < len(statement.args):
-        raise Mistake(
+        raise MistakeError(
             f"{statement.head} takes a symbol first", column, max(match.end() - match.start(), 1),
             "no comma follows",
         )  # fmt: skip
@@ -84,7 +84,7 @@ def _type(asm: Assembler, statement: Statement) -> None:
         raise asm.whole(".type takes a symbol and @function, @object or another type")
     kind = match.group(2).lower()
     if kind not in TYPES:
-        raise Mistake(
+        raise MistakeError(
             "a symbol type is @function, @object, @notype or another known one",
             statement.args_column + match.start(2), len(kind), "unknown",
         )  # fmt: skip
@@ -208,7 +208,7 @@ def _loc(asm: Assembler, statement: Statement) -> None:
         raise asm.whole(".loc takes a file number and a line")
     number = int(match.group(1))
     if number not in asm.files:
-        raise Mistake(
+        raise MistakeError(
             "a .loc names a file that .file has numbered",
             statement.args_column + match.start(1), len(match.group(1)), "unknown number",
         )  # fmt: skip

@@ -32,12 +32,18 @@ SUFFIX = {"elf": ".elf", "bin": ".bin", "hex": ".hex"}
 @click.command("asm")
 @click.argument("file", required=False)
 @click.option("-e", "text", metavar="TEXT", help="Assembly text to assemble instead of a FILE.")
-@click.option("-o", "out", metavar="OUT",
-              help="Where the program goes; - is standard output.  [default: FILE with .elf, .bin or .hex]")
+@click.option(
+    "-o",
+    "out",
+    metavar="OUT",
+    help="Where the program goes; - is standard output.  [default: FILE with .elf, .bin or .hex]",
+)
 @click.option("--format", "form", type=click.Choice(list(SUFFIX)), default="elf", show_default=True,
               help="ELF64 executable, flat image, or a line `ADDRESS WORD` each word.")  # fmt: skip
 @click.option("--endian", type=click.Choice(["big", "little"]), default="big", show_default=True)
-@click.option("--listing", metavar="FILE", help="Write a listing, as GNU as -a does; - is standard output.")
+@click.option(
+    "--listing", metavar="FILE", help="Write a listing, as GNU as -a does; - is standard output."
+)
 @click.option("-g", "debug", is_flag=True, help="With a line table for debuggers.")
 @click.option("-I", "directories", multiple=True, metavar="DIR", help="Where .include looks too.")
 @click.option("-D", "--defsym", "defines", multiple=True, metavar="SYM=VAL",

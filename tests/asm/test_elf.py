@@ -53,7 +53,9 @@ def image(request, tmp_path):
 
 
 def run(*command):
-    done = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        [*map(str, command)], capture_output=True, text=True, timeout=60, check=True
+    )
     return done.stdout, done.stderr
 
 

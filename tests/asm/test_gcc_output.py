@@ -20,7 +20,8 @@ ABIS = {
     "little-v2": ("powerpc64le-linux-gnu", 2, "little"),
 }
 FREESTANDING = [
-    "-ffreestanding", "-fno-stack-protector", "-msoft-float", "-mno-altivec", "-mno-vsx", "-mcpu=power9",
+    "-ffreestanding", "-fno-stack-protector", "-msoft-float", "-mno-altivec", "-mno-vsx",
+    "-mcpu=power9",
 ]  # fmt: skip
 LEVELS = {
     "O0": ["-O0"], "O1": ["-O1"], "O2": ["-O2"], "O3": ["-O3"], "debug": ["-O2", "-g"],
@@ -36,7 +37,11 @@ def tools(oracle, tmp_path):
     def run(abi, tool, *arguments):
         command = oracle(f"{ABIS[abi][0]}-{tool}")
         subprocess.run(
-            [command, *map(str, arguments)], check=True, capture_output=True, cwd=tmp_path, timeout=120
+            [command, *map(str, arguments)],
+            check=True,
+            capture_output=True,
+            cwd=tmp_path,
+            timeout=120,
         )
 
     return run
@@ -67,7 +72,18 @@ def linked(tools, abi, source, sections, tmp_path):
     """Contents of the sections that GNU as and ld make of the same text."""
     (tmp_path / "script.ld").write_text(script(sections))
     tools(abi, "as", "-mpower9", "-o", "gnu.o", source)
-    tools(abi, "ld", "-T", "script.ld", "-e", "_start", "--no-warn-rwx-segments", "-o", "gnu.elf", "gnu.o")
+    tools(
+        abi,
+        "ld",
+        "-T",
+        "script.ld",
+        "-e",
+        "_start",
+        "--no-warn-rwx-segments",
+        "-o",
+        "gnu.elf",
+        "gnu.o",
+    )
     with (tmp_path / "gnu.elf").open("rb") as file:
         return {s.name: (s["sh_addr"], s.data()) for s in ELFFile(file).iter_sections()}
 
@@ -101,7 +117,7 @@ def test_debuggers_find_the_lines_of_c_programs(tools, oracle, tmp_path):
     path = tmp_path / "program.elf"
     path.write_bytes(write_elf(program, debug=True))
     out = subprocess.run(
-        [oracle("gdb-multiarch"), "-nx", "-batch", "-ex", "info line main", "-ex", "info address main", path],
+        [oracle("gdb-multiarch"), "-nx", "-batch", "-ex", "info line main", path],
         capture_output=True, text=True, check=True, timeout=60,
     ).stdout  # fmt: skip
     lines = PROGRAMS[0].read_text().splitlines()

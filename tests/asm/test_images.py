@@ -48,7 +48,9 @@ def test_a_listing_shows_lines_bytes_and_expansions():
 
 def test_disassembly_names_branch_targets():
     program = assemble("_start: b over\n.space 32\nover: bl _start\n .byte 1", filename="x.s")
-    assert [line for line in program_lines(program) if line.startswith("0") or "\t" in line][:6] == [
+    assert [line for line in program_lines(program) if line.startswith("0") or "\t" in line][
+        :6
+    ] == [
         "0000000000010000 <_start>:",
         "   10000:\t48 00 00 24 \tb       10024 <over>",
         "\t...",
@@ -70,6 +72,10 @@ def test_every_row_survives_disassembling_and_assembling():
                     lines.append(disassemble(word))
     program = assemble("\n".join(lines), text_base=0)
     got = [word for _, word in program.words()]
-    wrong = [(f"{w:08x}", line, f"{g:08x}") for w, line, g in zip(wanted, lines, got, strict=True) if w != g]
+    wrong = [
+        (f"{w:08x}", line, f"{g:08x}")
+        for w, line, g in zip(wanted, lines, got, strict=True)
+        if w != g
+    ]
     assert not wrong
     assert len(wanted) > 5000
