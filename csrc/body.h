@@ -19,6 +19,7 @@ typedef struct {
     int bits;                      /* EMU_OE | EMU_RC | EMU_LK | EMU_AA */
     int sf;                        /* 64-bit mode */
     int order;                     /* EMU_BIG or EMU_LITTLE */
+    uint64_t *compared;            /* gets the CR field that the body sets */
 } emu_how;
 
 #define BODY(name) \
@@ -61,11 +62,18 @@ INLINE uint64_t order_unsigned(uint64_t a, uint64_t b)
     return a < b ? 8 : a > b ? 4 : 2;
 }
 
+/* The outcome of a comparison, which a branch after it can have without looking at CR. */
+INLINE void set_compared(emu_vcpu *v, emu_how h, unsigned field, uint64_t order)
+{
+    *h.compared = order;
+    set_crf(v, field, order | so(v));
+}
+
 /* CR0 of a record form: the result against 0, in 32-bit mode its low half. */
 INLINE void record(emu_vcpu *v, emu_how h, uint64_t result)
 {
     if (h.bits & EMU_RC)
-        set_crf(v, 0, order_signed(h.sf ? (int64_t)result : (int32_t)result, 0) | so(v));
+        set_compared(v, h, 0, order_signed(h.sf ? (int64_t)result : (int32_t)result, 0));
 }
 
 INLINE void set_overflow(emu_vcpu *v, uint64_t ov, uint64_t ov32)

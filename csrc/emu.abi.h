@@ -156,6 +156,10 @@ int emu_breakpoint(emu_machine *m, uint32_t vm, uint64_t address, int on);
 /* The instruction word at a vcpu's NIA, in its byte order. 0, or -1 if it cannot be fetched. */
 int emu_fetch(emu_machine *m, uint32_t vcpu, uint32_t *word);
 
+/* How the core executes the word at a real address: the name of its variant, or of a quicker way that
+ * csrc/emu.h lists; "" if that is outside memory. Sequences are made of ways. */
+const char *emu_way(emu_machine *m, uint32_t vm, uint64_t address, int little);
+
 /* Make the vcpu of a thread take the interrupt at `vector`, as if its guest had caused it at NIA:
  * SRR0 = NIA, SRR1 = MSR with `srr1_bits` set, new MSR and NIA. DAR and DSISR are the caller's.
  * 0, or -1: nobody handles it (see EMU_EXIT_UNHANDLED), or the thread has no vcpu. */

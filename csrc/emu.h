@@ -65,20 +65,27 @@ typedef struct emu_op {
     uint8_t a, b, c, d;            /* register numbers and small operands */
 } emu_op;
 
-/* Ways to execute that the table does not know. The first few are words that are no instruction,
- * or no words at all; the others do what some forms of a variant do, but quicker: a record keeps
- * its variant in `id`, and `code` is the label of the quicker way. */
-#define EMU_INTERNALS(X) \
-    X(undecoded) X(page_end) X(illegal) X(fp) X(vector) X(vsx) X(breakpoint) \
-    X(b_near) X(bl_near) X(bc_near) X(bc_true_near) X(bc_false_near) X(bdnz_near) X(bdz_near) \
-    X(blr) X(bctr) X(mflr) X(mtlr) X(mfctr) X(mtctr)
+/* Ways to execute a word. Each variant of the table is one; the internal ones are words that are no
+ * instruction, or no words at all, and quicker ways for frequent forms of a variant. A record keeps
+ * its variant (or what it is instead) in `id`; `code` is the label of its way, or of a sequence of
+ * ways that begins with it. */
+#define EMU_STATES(X) X(undecoded) X(page_end) X(illegal) X(fp) X(vector) X(vsx) X(breakpoint)
+#define EMU_STRAIGHT(X) \
+    X(cmpwi) X(cmpdi) X(cmpw) X(cmpd) X(cmplwi) X(cmpldi) X(cmplw) X(cmpld) \
+    X(li) X(lis) X(mr) X(nop) X(clrldi) X(rlwinm_low) X(mflr) X(mtlr) X(mfctr) X(mtctr)
+/* Branches within a page, by what they test. */
+#define EMU_NEAR(X) \
+    X(b_near) X(bl_near) X(bdnz_near) X(bdz_near) X(bc_near) \
+    X(blt_near) X(bge_near) X(bgt_near) X(ble_near) X(beq_near) X(bne_near)
+#define EMU_FAR(X) X(blr) X(bctr)
 
 enum {
-    EMU_FIRST_INTERNAL = EMU_NVARIANTS - 1,
+    EMU_BEFORE_INTERNALS = EMU_NVARIANTS - 1,
 #define ID(name) EMU_I_##name,
-    EMU_INTERNALS(ID)
+    EMU_STATES(ID) EMU_STRAIGHT(ID) EMU_NEAR(ID) EMU_FAR(ID)
 #undef ID
-    EMU_NIDS
+    EMU_NIDS,
+    EMU_NLABELS = EMU_NIDS + EMU_NSEQUENCES
 };
 
 typedef struct emu_page {          /* an immutable copy of a page, shared by snapshots */
@@ -207,7 +214,7 @@ void emu_release_pages(emu_vm *vm); /* snapshot.c */
 
 /* ---- decode.c ---- */
 
-extern int32_t emu_labels[EMU_NORDERS][EMU_NIDS]; /* code by id, filled by the loops at first use */
+extern int32_t emu_labels[EMU_NORDERS][EMU_NLABELS]; /* code by way, then by sequence */
 /* Records of the page of `address`; NULL: outside memory, or no host memory. */
 emu_op *emu_code_page(emu_machine *m, emu_vm *vm, int order, uint64_t address);
 /* Decode the run that starts at record `index` of the page at a real address. */

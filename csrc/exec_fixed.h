@@ -258,25 +258,26 @@ INSN(darn)
 
 /* ---- comparison and traps ------------------------------------------------------------------- */
 
-INLINE emu_outcome compare_signed(emu_vcpu *v, const emu_op *op, uint64_t a, uint64_t b)
+/* l: 64-bit operands, else their low words. */
+INLINE emu_outcome compare_signed(emu_vcpu *v, const emu_op *op, emu_how h, int l, uint64_t a,
+                                  uint64_t b)
 {
-    uint64_t order = op->d ? order_signed((int64_t)a, (int64_t)b)
-                           : order_signed((int32_t)a, (int32_t)b);
-    set_crf(v, op->a, order | so(v));
+    set_compared(v, h, op->a,
+                 l ? order_signed((int64_t)a, (int64_t)b) : order_signed((int32_t)a, (int32_t)b));
     return EMU_NEXT;
 }
 
-INLINE emu_outcome compare_unsigned(emu_vcpu *v, const emu_op *op, uint64_t a, uint64_t b)
+INLINE emu_outcome compare_unsigned(emu_vcpu *v, const emu_op *op, emu_how h, int l, uint64_t a,
+                                    uint64_t b)
 {
-    uint64_t order = op->d ? order_unsigned(a, b) : order_unsigned((uint32_t)a, (uint32_t)b);
-    set_crf(v, op->a, order | so(v));
+    set_compared(v, h, op->a, l ? order_unsigned(a, b) : order_unsigned((uint32_t)a, (uint32_t)b));
     return EMU_NEXT;
 }
 
-INSN(cmpi) { return compare_signed(v, op, RA, IMM); }
-INSN(cmp) { return compare_signed(v, op, RA, RB); }
-INSN(cmpli) { return compare_unsigned(v, op, RA, IMM); }
-INSN(cmpl) { return compare_unsigned(v, op, RA, RB); }
+INSN(cmpi) { return compare_signed(v, op, h, op->d, RA, IMM); }
+INSN(cmp) { return compare_signed(v, op, h, op->d, RA, RB); }
+INSN(cmpli) { return compare_unsigned(v, op, h, op->d, RA, IMM); }
+INSN(cmpl) { return compare_unsigned(v, op, h, op->d, RA, RB); }
 
 INSN(cmprb)
 {
@@ -355,7 +356,15 @@ INSN(xoris) { return logic(v, op, h, RS ^ IMM << 16); }
 INSN(and) { return logic(v, op, h, RS & RB); }
 INSN(xor) { return logic(v, op, h, RS ^ RB); }
 INSN(nand) { return logic(v, op, h, ~(RS & RB)); }
-INSN(or) { return logic(v, op, h, RS | RB); }
+INSN(or)
+{
+    /* d: the program priority that `or rx,rx,rx` of some registers asks for (Book II 3.2). High ones
+     * are for the kernel, the highest for the hypervisor. */
+    if (!(h.bits & EMU_RC) && UNLIKELY(op->d) && (op->d <= 4 || (op->d <= 6 && !(v->msr & MSR_PR))))
+        v->ppr = (v->ppr & ~PPR_PRI) | (uint64_t)op->d << PPR_PRI_SHIFT;
+    return logic(v, op, h, RS | RB);
+}
+
 INSN(nor) { return logic(v, op, h, ~(RS | RB)); }
 INSN(eqv) { return logic(v, op, h, ~(RS ^ RB)); }
 INSN(andc) { return logic(v, op, h, RS & ~RB); }

@@ -8,13 +8,18 @@
 emu_outcome LOOP(emu_cpu *c, emu_vcpu *v, int64_t budget)
 {
 #define LABEL_OF(name) ((int32_t)((const char *)&&name - (const char *)&&in_undecoded))
-    static const int32_t labels[EMU_NIDS] = {
+    static const int32_t labels[EMU_NLABELS] = {
 #define VARIANT(variant, row, bits, privilege, ic, ends) [EMU_V_##variant] = LABEL_OF(do_##variant),
         EMU_VARIANTS(VARIANT)
 #undef VARIANT
 #define INTERNAL(name) [EMU_I_##name] = LABEL_OF(in_##name),
-        EMU_INTERNALS(INTERNAL)
+        EMU_STATES(INTERNAL) EMU_STRAIGHT(INTERNAL) EMU_NEAR(INTERNAL) EMU_FAR(INTERNAL)
 #undef INTERNAL
+#define HEAD(number) [EMU_NIDS + number] = LABEL_OF(seq_##number),
+#define NONE(...)
+        EMU_SEQUENCES(HEAD, NONE, NONE, NONE)
+#undef NONE
+#undef HEAD
     };
     if (!c) {                      /* asked for its labels, once */
         memcpy(emu_labels[ORDER], labels, sizeof labels);
@@ -26,8 +31,11 @@ emu_outcome LOOP(emu_cpu *c, emu_vcpu *v, int64_t budget)
     emu_outcome out;
     goto jump;
 
-#define CIA (c->page_ea + (uint64_t)((const char *)ip - (const char *)c->page) / 4)
-#define NOW (c->tb + (uint64_t)(whole - budget - ip->blen))
+    uint64_t compared = 0;
+
+#define CIA_OF(op) (c->page_ea + (uint64_t)((const char *)(op) - (const char *)c->page) / 4)
+#define NOW_OF(op) (c->tb + (uint64_t)(whole - budget - (op)->blen))
+#define CIA CIA_OF(ip)
 #define DISPATCH() goto *((const char *)&&in_undecoded + ip->code)
 /* Go on at the head of a run. */
 #define ENTER() \
@@ -92,26 +100,57 @@ in_vsx:
     out = v->msr & MSR_VSX ? EMU_ILLEGAL : EMU_NO_VSX;
     goto leave;
 
-#define HOW(b) ((emu_how){.bits = (b), .sf = 1, .order = ORDER})
+#define HOW(b) ((emu_how){.bits = (b), .sf = 1, .order = ORDER, .compared = &compared})
 
-/* Branches within the page. */
-#define NEAR(name, link, condition) \
+#define BRANCH(name, known) \
+    if (EMU_I_##name == EMU_I_bl_near) \
+        v->lr = CIA + 4; \
+    if (test_##name(v, ip, HOW(0), known)) \
+        TO_TARGET(); \
+    else \
+        ip++; \
+    ENTER();
+#define NEAR(name) \
     in_##name: \
-        if (link) \
-            v->lr = CIA + 4; \
-        if (condition) \
-            TO_TARGET(); \
-        else \
-            ip++; \
-        ENTER();
-    NEAR(b_near, 0, 1)
-    NEAR(bl_near, 1, 1)
-    NEAR(bc_near, 0, branches(v, HOW(0), ip->a, ip->b))
-    NEAR(bc_true_near, 0, v->cr >> (31 - ip->b) & 1)
-    NEAR(bc_false_near, 0, !(v->cr >> (31 - ip->b) & 1))
-    NEAR(bdnz_near, 0, --v->ctr != 0)
-    NEAR(bdz_near, 0, --v->ctr == 0)
+        BRANCH(name, 0)
+    EMU_NEAR(NEAR)
 #undef NEAR
+
+#define STRAIGHT(name) \
+    in_##name: \
+        way_##name(c, v, ip, HOW(0), 0, 0); \
+        ip++; \
+        DISPATCH();
+    EMU_STRAIGHT(STRAIGHT)
+#undef STRAIGHT
+
+/* Sequences: the ways of several records, one after the other. One that does not simply go on is
+ * left at its place: what follows it is dispatched by itself, or it did not complete. */
+#define HEAD(number) seq_##number:
+#define STEP(place, name) \
+    out = way_##name(c, v, ip + (place), HOW(0), CIA_OF(ip + (place)), NOW_OF(ip + (place))); \
+    if (UNLIKELY(out != EMU_NEXT)) { \
+        ip += (place); \
+        goto broken; \
+    }
+#define LAST(place, name) \
+    STEP(place, name) \
+    ip += (place) + 1; \
+    DISPATCH();
+#define NEAR(place, name, known) \
+    ip += (place); \
+    BRANCH(name, known)
+    EMU_SEQUENCES(HEAD, STEP, LAST, NEAR)
+#undef NEAR
+#undef LAST
+#undef STEP
+#undef HEAD
+
+broken:
+    if (out != EMU_SLOW)
+        goto leave;
+    ip++;
+    DISPATCH();
 
 in_blr:
     target = v->lr;
@@ -120,22 +159,11 @@ in_bctr:
     target = v->ctr;
     goto jump;
 
-#define MOVE(name, to, from) \
-    in_##name: \
-        to = from; \
-        ip++; \
-        DISPATCH();
-    MOVE(mflr, v->gpr[ip->a], v->lr)
-    MOVE(mtlr, v->lr, v->gpr[ip->a])
-    MOVE(mfctr, v->gpr[ip->a], v->ctr)
-    MOVE(mtctr, v->ctr, v->gpr[ip->a])
-#undef MOVE
-
 #define VARIANT(variant, row, bits, privilege, ic, ends) \
     do_##variant: \
         out = refused(c, v, privilege, ic); \
         if (out == EMU_NEXT) \
-            out = do_##row(c, v, ip, HOW(bits), CIA, NOW); \
+            out = do_##row(c, v, ip, HOW(bits), CIA, NOW_OF(ip)); \
         if (LIKELY(out <= EMU_SLOW)) { \
             ip++; \
             if (ends) \
@@ -163,7 +191,9 @@ tail:
     return EMU_TAIL;
 #undef LABEL_OF
 #undef CIA
-#undef NOW
+#undef CIA_OF
+#undef NOW_OF
+#undef BRANCH
 #undef DISPATCH
 #undef ENTER
 #undef TO_TARGET

@@ -31,6 +31,7 @@ emu_outcome emu_loop_step(emu_cpu *c, emu_vcpu *v, int64_t budget)
     const int64_t whole = budget;
     const emu_op *ip = NULL;
     uint64_t nia = v->nia, msr = v->msr;
+    uint64_t compared;
     uint32_t row;
     emu_outcome out;
 
@@ -68,8 +69,8 @@ do_##variant: \
         row = EMU_ROW_##row_; \
         out = refused(c, v, privilege, ic); \
         if (out == EMU_NEXT) \
-            out = do_##row_(c, v, ip, (emu_how){.bits = (bits_), .sf = c->sf, .order = c->order}, \
-                            nia, c->tb + (uint64_t)(whole - budget)); \
+            out = do_##row_(c, v, ip, (emu_how){.bits = (bits_), .sf = c->sf, .order = c->order, \
+                                                   .compared = &compared}, nia, c->tb + (uint64_t)(whole - budget)); \
         goto done;
         EMU_VARIANTS(VARIANT)
 #undef VARIANT

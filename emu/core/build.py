@@ -41,7 +41,7 @@ def c_header() -> str:
         from isa import emit  # noqa: PLC0415  only here can the package be found
     finally:
         del sys.path[0]
-    header: str = emit.c_header()
+    header: str = emit.c_header((ROOT / "csrc/sequences.txt").read_text())
     return header
 
 
@@ -66,6 +66,7 @@ class BuildExt(build_ext):
             ext.sources = [f"csrc/{path.name}" for path in sorted(ROOT.glob("csrc/*.c"))]
             ext.depends = [
                 *(f"csrc/{path.name}" for path in sorted(ROOT.glob("csrc/*.h"))),
+                "csrc/sequences.txt",
                 *(f"emu/isa/{path.name}" for path in sorted(ROOT.glob("emu/isa/*.py"))),
                 "emu/core/build.py",
             ]

@@ -55,8 +55,37 @@ _NO_FACILITY: Final = -1
 _PLACE: Final = {"vcpu": "v->", "thread": "c->t->", "subproc": "c->s->"}
 
 
-def c_header() -> str:
-    """Return the text of isa_gen.h."""
+# The longest sequence of instructions that the interpreter executes as one.
+SEQUENCE_MAX: Final = 4
+
+# Ways to execute a word that are no variants of their own (csrc/emu.h): comparisons, and branches
+# that may end a sequence, with whether they test a CR field.
+_COMPARISONS: Final = frozenset(
+    {"cmpwi", "cmpdi", "cmpw", "cmpd", "cmplwi", "cmpldi", "cmplw", "cmpld"}
+)
+_STRAIGHT: Final = _COMPARISONS | {
+    *("li", "lis", "mr", "nop", "clrldi", "rlwinm_low", "mflr", "mtlr", "mfctr", "mtctr")
+}
+_BRANCHES: Final = {
+    **dict.fromkeys(("b_near", "bl_near", "bdnz_near", "bdz_near"), False),
+    **dict.fromkeys(("blt_near", "bge_near", "bgt_near", "ble_near", "beq_near", "bne_near"), True),
+}
+# Rows that set CR otherwise than a comparison does.
+SETS_CR: Final = frozenset(
+    {
+        *("crand", "crnand", "cror", "crxor", "crnor", "creqv", "crandc", "crorc", "mcrf", "mtcrf"),
+        *("mtocrf", "mcrxrx", "cmprb", "cmpeqb", "slbfee_"),
+        *("stbcx_", "sthcx_", "stwcx_", "stdcx_", "stqcx_"),
+    }
+)
+
+
+def c_header(sequences: str) -> str:
+    """Return the text of isa_gen.h.
+
+    sequences: lines of ways, each a sequence of 2 to SEQUENCE_MAX instructions that the interpreter
+    is to execute as one; `#` begins a comment. Raises ValueError at one that cannot be.
+    """
     return "\n".join(
         (
             "/* Generated from emu/isa; see emit.py there. */",
@@ -67,6 +96,7 @@ def c_header() -> str:
             *_accessors(),
             *_slots(),
             *_sprs(),
+            *_sequences(sequences),
             "#endif",
             "",
         )
@@ -230,3 +260,55 @@ def _sprs() -> Iterator[str]:
                 window, _, name = spr.home.partition(".")
                 yield f"    FIELD({row}, {_PLACE[window]}{name}, {spr.width}) \\"
         yield "    /* end */"
+
+
+def _sequences(text: str) -> Iterator[str]:
+    """Sequences as code for the loops, and as a table for the decoder."""
+    variants = {variant.ident: variant for insn in INSNS for variant in insn.variants}
+    rows = [line.partition("#")[0].split() for line in text.splitlines()]
+    sequences = [row for row in rows if row]
+    if len({tuple(row) for row in sequences}) != len(sequences):
+        raise ValueError("a sequence stands twice")
+    yield f"#define EMU_SEQUENCE_MAX {SEQUENCE_MAX}u"
+    yield f"#define EMU_NSEQUENCES {len(sequences)}"
+    code = ["#define EMU_SEQUENCES(HEAD, STEP, LAST, NEAR) \\"]
+    table = ["#define EMU_SEQUENCE_WAYS \\"]
+    for number, ways in enumerate(sequences):
+        compares = _check_sequence(ways, variants)
+        last = len(ways) - 1
+        known = int(compares is not None)
+        parts = [f"HEAD({number})"]
+        parts += [f"STEP({place}, {way})" for place, way in enumerate(ways[:-1])]
+        if ways[-1] in _BRANCHES:
+            parts.append(f"NEAR({last}, {ways[-1]}, {known})")
+        else:
+            parts.append(f"LAST({last}, {ways[-1]})")
+        code.append(f"    {' '.join(parts)} \\")
+        ids = [f"EMU_{'V' if way in variants else 'I'}_{way}" for way in ways]
+        ids += ["EMU_I_undecoded"] * (SEQUENCE_MAX - len(ways))
+        place = 0xFF if compares is None else compares
+        table.append(f"    {{{{{', '.join(ids)}}}, {place:#x}}}, \\")
+    yield from (*code, "    /* end */", *table, "    /* end */")
+
+
+def _check_sequence(ways: list[str], variants: dict[str, Variant]) -> int | None:
+    """Return the place of the comparison that the sequence's branch tests, if there is one."""
+    text = " ".join(ways)
+    if not 2 <= len(ways) <= SEQUENCE_MAX:
+        raise ValueError(f"a sequence has 2 to {SEQUENCE_MAX} instructions, got {text}")
+    compares = None
+    for place, way in enumerate(ways):
+        variant = variants.get(way)
+        if way in _COMPARISONS:
+            compares = place
+        elif variant is not None:
+            row = variant.insn
+            if row.name in ENDS_RUN | SETS_CR or row.privilege != "problem" or row.facility:
+                raise ValueError(f"{way} cannot be part of a sequence, got {text}")
+            if variant.rc or row.name in {"andi_", "andis_", "addic_"}:
+                compares = place
+        elif way in _BRANCHES and place == len(ways) - 1:
+            return compares if _BRANCHES[way] else None
+        elif way not in _STRAIGHT:
+            raise ValueError(f"{way} cannot stand there in a sequence, got {text}")
+    return None
