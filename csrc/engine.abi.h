@@ -57,7 +57,9 @@ typedef enum {
     EMU_OP_EXTRACT,            /* word := word[ref2] >> b & a; answers 0 */
     EMU_OP_DEPOSIT,            /* word: bits a << b := word[ref2]; answers 0 */
     EMU_OP_COMPARE,            /* word and word[ref2], unsigned; answers 0 less, 1 equal, 2 greater */
-    EMU_OP_SWAP                /* word = word[ref2]: word := word[a] and answers 1; else answers 0 */
+    EMU_OP_SWAP,               /* word = word[ref2]: word := word[a] and answers 1; else answers 0 */
+    EMU_OP_COUNT               /* VM a: the big-endian 32-bit word of its memory at the address in word
+                                  ref += 1, unless that is 0 or outside; answers 0 */
 } emu_op_code;
 
 /* Conditions, four pool words each: kind, ref, mask, value. */
@@ -172,6 +174,8 @@ uint64_t emu_engine_recorded(const emu_engine *e, emu_turn *out, uint64_t n);
                                                        /* copies up to n turns; returns how many there are */
 int emu_engine_consoles(emu_engine *e, uint32_t n);    /* n consoles without input or output; 0: out of memory */
 int emu_engine_feed(emu_engine *e, uint32_t console, const uint8_t *bytes, uint64_t n);
+int emu_engine_put(emu_engine *e, uint32_t console, uint64_t at, const uint8_t *bytes, uint64_t n);
+                                                       /* output bytes at .. at + n - 1; 0: out of memory */
 const uint8_t *emu_engine_output(const emu_engine *e, uint32_t console);
 int emu_engine_enabled(const emu_engine *e, emu_machine *m, uint32_t actor);
                                                        /* whether the actor could take a step now */

@@ -288,19 +288,35 @@ const uint8_t *emu_engine_output(const emu_engine *e, uint32_t number)
     return e->consoles[number].out;
 }
 
-/* hcall registers hold characters most significant byte first, 8 a register. */
-static int put_chars(console *c, const uint64_t *chars, uint64_t count, uint64_t *end)
+static int room_for_output(console *c, uint64_t end)
 {
-    if (count > 16)
-        count = 16;
-    if (*end + count > c->out_size) {
-        uint64_t larger = (*end + count) * 2;
+    if (end > c->out_size) {
+        uint64_t larger = end * 2;
         uint8_t *moved = realloc(c->out, larger);
         if (!moved)
             return 0;
         c->out = moved;
         c->out_size = larger;
     }
+    return 1;
+}
+
+int emu_engine_put(emu_engine *e, uint32_t number, uint64_t at, const uint8_t *bytes, uint64_t n)
+{
+    console *c = &e->consoles[number];
+    if (!room_for_output(c, at + n))
+        return 0;
+    memcpy(c->out + at, bytes, n);
+    return 1;
+}
+
+/* hcall registers hold characters most significant byte first, 8 a register. */
+static int put_chars(console *c, const uint64_t *chars, uint64_t count, uint64_t *end)
+{
+    if (count > 16)
+        count = 16;
+    if (!room_for_output(c, *end + count))
+        return 0;
     for (uint64_t i = 0; i < count; i++)
         c->out[*end + i] = (uint8_t)(chars[i / 8] >> (56 - i % 8 * 8));
     *end += count;
@@ -506,6 +522,19 @@ static uint64_t exit_detail(const emu_engine *e, const view *m, uint32_t thread,
     return 0;
 }
 
+static void count_in_memory(emu_machine *machine, uint32_t vm, uint64_t address)
+{
+    uint64_t size = emu_memory_size(machine, vm);
+    if (!address || address > size || size - address < 4)
+        return;
+    const uint8_t *at = emu_memory(machine, vm) + address;
+    uint32_t count = ((uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3]) + 1;
+    const uint8_t bytes[4] = {
+        (uint8_t)(count >> 24), (uint8_t)(count >> 16), (uint8_t)(count >> 8), (uint8_t)count,
+    };
+    emu_write(machine, vm, address, bytes, sizeof bytes);
+}
+
 /* Does what a node says, EMU_OP_RUN aside. */
 static inline emu_performed perform(emu_engine *e, const view *m, uint32_t actor, const emu_node *n,
                                     uint64_t *answer)
@@ -601,6 +630,9 @@ static inline emu_performed perform(emu_engine *e, const view *m, uint32_t actor
         break;
     case EMU_OP_GET_CHARS:
         w[n->ref2] = get_chars(&e->consoles[n->a], w + n->ref, &w[n->b]);
+        break;
+    case EMU_OP_COUNT:
+        count_in_memory(m->machine, (uint32_t)n->a, w[n->ref]);
         break;
     case EMU_OP_TRACE:
         record(e, m, n, actor);
@@ -737,6 +769,8 @@ static emu_verdict walk(emu_engine *e, const view *m, uint32_t actor, emu_run_ar
             if (here->is.op == EMU_OP_RELAX || m->state->stopped)
                 me->slice = 0;
         }
+        if (here->is.op == EMU_OP_RELAX)
+            me->slice = 0; /* also when what follows is still to be learned */
         uint32_t next = follow(e, here, at, answer);
         if (next == EMU_UNKNOWN) {
             r->node = at;

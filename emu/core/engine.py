@@ -285,6 +285,10 @@ class Engine:
         """Append to a console's input."""
         _some(lib.emu_engine_feed(self._engine, console, data, len(data)))
 
+    def put(self, console: int, at: int, data: bytes) -> None:
+        """Make bytes of a console's output what they are given to be."""
+        _some(lib.emu_engine_put(self._engine, console, at, data, len(data)))
+
     def output(self, console: int, begin: int, end: int) -> bytes:
         """Return bytes begin:end of what a console was given."""
         if begin >= end:

@@ -22,7 +22,9 @@ def _vcpu(host: Host, vcpu: Vcpu) -> str:
     words = host.words
     where = host.where(vcpu.index)
     nia = words[vcpu.arch.nia]
-    if words[vcpu.ceded]:
+    if words[vcpu.stopped]:
+        doing = "is stopped (RTAS start-cpu would start it)"
+    elif words[vcpu.ceded]:
         doing = f"is ceded (H_CEDE) at {nia:#x}"
     elif where:
         doing = f"waits in {where[-1].function.rsplit('.', 1)[-1]} at {nia:#x}"

@@ -28,6 +28,7 @@ class Generation:
     native_doorbells: msgsndp is the hardware's; else it traps (POWER9) or does not exist.
     msgsnd: the host can interrupt a thread by it; else by the interrupt controller.
     subcores: into how many subcores a core can be split.
+    pvr: processor version register, as guests see it.
     smt_modes: what KVM_CAP_PPC_SMT may be set to.
     hfscr: facilities a guest may have. demanded: those of them that start switched off.
     """
@@ -39,6 +40,7 @@ class Generation:
     native_doorbells: bool
     msgsnd: bool
     subcores: tuple[int, ...]
+    pvr: int
     smt_modes: tuple[int, ...]
     lpcr: int
     hfscr: int
@@ -53,6 +55,7 @@ POWER7: Final = Generation(
     native_doorbells=False,
     msgsnd=False,
     subcores=(1,),
+    pvr=0x3F0203,
     smt_modes=(1, 2, 4),
     lpcr=mask("LPCR", "HDICE"),
     hfscr=0,  # it has none
@@ -67,6 +70,7 @@ POWER8: Final = Generation(
     native_doorbells=True,
     msgsnd=True,
     subcores=(1, 2, 4),
+    pvr=0x4D0200,
     smt_modes=(1, 2, 4, 8),
     lpcr=mask("LPCR", "HDICE"),
     hfscr=_hfscr("TAR", "EBB", "PM", "BHRB", "DSCR", "VECVSX", "FP", "MSGP"),
@@ -81,6 +85,7 @@ POWER9: Final = Generation(
     native_doorbells=False,
     msgsnd=True,
     subcores=(1,),
+    pvr=0x4E1202,
     smt_modes=(1, 2, 4, 8),
     lpcr=mask("LPCR", "HDICE", "LD"),
     hfscr=_hfscr("TAR", "EBB", "PM", "BHRB", "DSCR", "VECVSX", "FP"),

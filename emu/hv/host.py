@@ -85,6 +85,7 @@ class Vm:
         self.input = b""
         self.on_hcall: dict[int, Callable[[Vcpu], None]] = {}
         self.ends: set[int] = set()
+        self.firmware = False  # a pseries machine: vcpus start and stop by RTAS
 
     def create_vcpu(self, vcpu_id: int | None = None) -> int:
         """Create a vcpu (KVM_CREATE_VCPU); returns its number among all vcpus of the host."""
@@ -115,15 +116,7 @@ class Vm:
 
     def load(self, program: Program, entry: int | None = None) -> None:
         """Put a program into memory and make every vcpu start at its entry, as bare guests do."""
-        machine = self.host.machine
-        for segment in program.segments:
-            end = segment.address + max(segment.size, len(segment.data))
-            if segment.address < 0 or end > self.memory:
-                raise ImageError(
-                    f"the program must lie within the {self.memory:#x} bytes of guest memory, "
-                    f"got {segment.address:#x} to {end:#x}"
-                )
-            machine.write(self.number, segment.address, segment.data)
+        self.place(program)
         start = program.entry if entry is None else entry
         msr = mask("MSR", "SF", "ME") | (mask("MSR", "LE") if program.endian == "little" else 0)
         for i, vcpu in enumerate(self.vcpus):
@@ -132,6 +125,31 @@ class Vm:
             self.host.words[vcpu.gpr(1)] = self.memory - i * STACK
             self.host.words[vcpu.gpr(3)] = vcpu.vcpu_id
             self.host.words[vcpu.gpr(4)] = len(self.vcpus)
+
+    def place(self, program: Program, offset: int = 0) -> int:
+        """Put a program into memory, `offset` bytes from where it says; returns its end.
+
+        Raises ImageError if it does not fit.
+        """
+        machine = self.host.machine
+        top = 0
+        for segment in program.segments:
+            address = segment.address + offset
+            end = address + max(segment.size, len(segment.data))
+            if address < 0 or end > self.memory:
+                raise ImageError(
+                    f"the program must lie within the {self.memory:#x} bytes of guest memory, "
+                    f"got {address:#x} to {end:#x}"
+                )
+            machine.write(self.number, address, segment.data)
+            top = max(top, end)
+        return top
+
+    def put_chars(self, data: bytes) -> None:
+        """Append to its console's output."""
+        position = self.kvm.console_out
+        self.host.engine.put(self.number, self.host.words[position], data)
+        self.host.words[position] += len(data)
 
     def end_at(self, address: int) -> None:
         """Make a vcpu that comes to this address end the run with status 0."""
@@ -251,7 +269,8 @@ class Host:
         )
         for vm, kvm in zip(self.vms, self.kvms, strict=True):
             kvm.python_hcalls = frozenset(vm.on_hcall)
-        self._state = self._refs("machine", 0)
+            kvm.firmware = vm.firmware
+        self.machine_refs = self._refs("machine", 0)
         self._initial_words()
         for vm in self.vms:
             self._machine.new_memory(vm.number, vm.memory)
@@ -266,8 +285,8 @@ class Host:
         words = self.words
         for i, word in enumerate(self.layout.words):
             words[self.layout.first + i] = word.initial
-        words[self._state.rng] = self.seed
-        words[self._state.sched_rng] = ~self.seed & (1 << 64) - 1
+        words[self.machine_refs.rng] = self.seed
+        words[self.machine_refs.sched_rng] = ~self.seed & (1 << 64) - 1
         for cpu in self.cpus:
             words[cpu.thread.subproc] = cpu.siblings[0].number
             words[cpu.thread.tir] = cpu.tir
@@ -277,6 +296,7 @@ class Host:
             words[vcpu.vcore.lpcr] = self.generation.lpcr
             words[vcpu.hfscr] = self.generation.hfscr & ~self.generation.demanded
             words[vcpu.arch.vm] = vcpu.kvm.number
+            words[vcpu.arch.pvr] = self.generation.pvr
 
     def _start_engine(self) -> None:
         self.engine = Engine()
@@ -338,6 +358,16 @@ class Host:
             if outcome is not None:
                 return outcome
 
+    @property
+    def timebase(self) -> int:
+        """Ref of the host timebase."""
+        return self.machine_refs.tb
+
+    def stop(self, status: int) -> None:
+        """End the run, with an exit status, before another instruction."""
+        self.words[self.machine_refs.stopped] = 1
+        self.words[self.machine_refs.status] = status
+
     def answer(self, stop: Stop) -> bool:
         """Give the engine what it came back for; False: the run is not to go on just so."""
         if stop.verdict is Verdict.LEARN:
@@ -372,7 +402,7 @@ class Host:
         done = self.instructions
         match stop.verdict:
             case Verdict.STOPPED:
-                status = self.words[self._state.status]
+                status = self.words[self.machine_refs.status]
                 return Outcome("exit", done, status=status)
             case Verdict.PAUSE:
                 return Outcome("limit", done)
@@ -383,7 +413,7 @@ class Host:
             case Verdict.BREAK:
                 vcpu = self._running(stop)
                 if self.words[vcpu.arch.nia] in self.vms[vcpu.kvm.number].ends:
-                    self.words[self._state.stopped] = 1
+                    self.words[self.machine_refs.stopped] = 1
                     return Outcome("exit", done)
                 self.words[vcpu.arch.passing] = self.words[vcpu.arch.nia] + 1
                 return Outcome("breakpoint", done, vcpu=vcpu.index)

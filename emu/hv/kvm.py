@@ -123,6 +123,10 @@ class Vcpu(Record):
     doorbell_request = shared("a privileged doorbell is pending in software")
     pending_exceptions = shared("interrupts that the host has queued for it; bit 0: external")
     request_exit = shared("its task is wanted in userspace (a signal is pending)")
+    stopped = shared("it waits for RTAS start-cpu: userspace does not enter KVM_RUN")
+    dispatch_count = private("guest address of its VPA's dispatch count, 0 = no VPA")
+    slb_shadow = private("guest address of its SLB shadow buffer, 0 = none")
+    dispatch_log = private("guest address of its dispatch trace log, 0 = none")
     hfscr = private("guest's HFSCR: facilities enabled on demand are added")
     timer = private("host timebase at which its decrementer expires")
     queued = private("vector of the interrupt that its next entry gives to the guest, 0 = none")
@@ -167,6 +171,7 @@ class Kvm(Record):
 
     console_out = shared("bytes that its console has had")
     console_in = shared("bytes of console input that it has read")
+    clock = shared("time of day at host timebase 0: seconds since 1970")
 
     def __init__(
         self, layout: Layout, number: int, generation: Generation, smt: int, policy: Policy
@@ -183,6 +188,7 @@ class Kvm(Record):
         self.cpus: tuple[HostThread, ...] = ()
         self.sources: tuple[Source, ...] = ()  # by number, from FIRST_SOURCE
         self.tb_offset = 0  # guest timebase - host timebase
+        self.firmware = False  # a pseries machine: its vcpus start and stop by RTAS
         self.python_hcalls: frozenset[int] = frozenset()  # those that userspace handles in Python
         super().__init__(layout, f"vm{number}")
 

@@ -57,6 +57,7 @@ class OpCode(IntEnum):
     DEPOSIT = 26
     COMPARE = 27
     SWAP = 28
+    COUNT = 29
 
 
 class Coded(NamedTuple):
@@ -666,6 +667,18 @@ class GetChars(Op):
     def coded(self) -> Coded:
         """Encode for the engine."""
         return Coded(OpCode.GET_CHARS, self.chars, self.count, self.console, self.position)
+
+
+@dataclass(frozen=True, slots=True)
+class CountInMemory(Op):
+    """Adds 1 to a 32-bit big-endian word of a VM's memory; `address`: ref of where, 0 = nowhere."""
+
+    vm: int
+    address: int
+
+    def coded(self) -> Coded:
+        """Encode for the engine."""
+        return Coded(OpCode.COUNT, self.address, a=self.vm)
 
 
 @dataclass(frozen=True, slots=True)

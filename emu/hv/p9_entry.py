@@ -11,7 +11,19 @@ from typing import TYPE_CHECKING
 from emu.hv.event import Event
 from emu.hv.ipi import local_irq_disable, local_irq_enable
 from emu.hv.kvm import BUSY_IN_HOST, RUNNABLE
-from emu.hv.ops import Copy, Exit, HostCode, Read, ReadTrap, Reason, RunGuest, Sum, Trace, Write
+from emu.hv.ops import (
+    Copy,
+    CountInMemory,
+    Exit,
+    HostCode,
+    Read,
+    ReadTrap,
+    Reason,
+    RunGuest,
+    Sum,
+    Trace,
+    Write,
+)
 
 if TYPE_CHECKING:
     from emu.hv.kvm import Vcpu
@@ -77,8 +89,12 @@ def kvmhv_vcpu_entry_p9(vcpu: Vcpu) -> HostCode[None]:
     yield Write(subproc.lpid, vcpu.kvm.lpid)
     yield Write(subproc.tb_offset, vcpu.kvm.tb_offset)
     yield from _set_hdec(vcpu)
+    if vcpu.kvm.firmware:
+        yield CountInMemory(vcpu.kvm.number, vcpu.dispatch_count)
     yield Trace(Event.ENTER, vcpu.index)
     yield RunGuest(cpu.number, vcpu.trap)
+    if vcpu.kvm.firmware:
+        yield CountInMemory(vcpu.kvm.number, vcpu.dispatch_count)
     if (yield Read(subproc.dpdes)):
         yield Write(vcpu.doorbell_request, 1)  # merged: a 0 here must not erase a sender's 1
         yield Write(subproc.dpdes, 0)

@@ -17,6 +17,7 @@ from emu.hv.ops import (
     Check,
     Clear,
     Copy,
+    CountInMemory,
     HostCode,
     Inject,
     OneOf,
@@ -143,8 +144,12 @@ def _run_vcpu(cpu: HostThread, vcore: Vcore, vcpu: Vcpu) -> HostCode[None]:
     while True:
         yield Write(vcpu.ceded, 0)
         yield from _deliver_guest_interrupt(vcpu)
+        if vcpu.kvm.firmware:
+            yield CountInMemory(vcpu.kvm.number, vcpu.dispatch_count)
         yield Trace(Event.ENTER, vcpu.index)
         yield RunGuest(cpu.number, vcpu.trap)
+        if vcpu.kvm.firmware:
+            yield CountInMemory(vcpu.kvm.number, vcpu.dispatch_count)
         if not (yield from _resume(cpu, vcore, vcpu)):
             return
 

@@ -11,7 +11,7 @@ from emu.hv.cede import kvmppc_cede, kvmppc_vcore_blocked
 from emu.hv.doorbell import kvmppc_emulate_doorbell_instr
 from emu.hv.event import Event
 from emu.hv.hcalls import H_CEDE, H_SUCCESS, kvmppc_pseries_do_hcall, set_result
-from emu.hv.host_sched import resched, sched_in
+from emu.hv.host_sched import resched, sched_in, sched_out
 from emu.hv.ops import (
     Await,
     Check,
@@ -19,6 +19,7 @@ from emu.hv.ops import (
     HostCode,
     Inject,
     Or,
+    Read,
     Reason,
     Trace,
     nonzero,
@@ -26,7 +27,7 @@ from emu.hv.ops import (
 )
 from emu.hv.p9_entry import kvmhv_run_single_vcpu
 from emu.hv.userspace import userspace_hcall
-from emu.hv.vcore import kvmppc_run_vcpu
+from emu.hv.vcore import kvmppc_run_vcpu, leave_vcore
 from emu.isa.facilities import BY_NAME as FACILITIES
 from emu.isa.interrupts import BY_NAME as INTERRUPTS
 from emu.isa.msr import mask
@@ -48,8 +49,21 @@ def vcpu_task(vcpu: Vcpu) -> HostCode[None]:
     if vcpu.kvm.generation.independent_threads:
         yield from sched_in(vcpu)
     while True:
+        if vcpu.kvm.firmware and (yield Read(vcpu.stopped)):
+            yield from _wait_for_start(vcpu)
         number = yield from kvmppc_vcpu_run_hv(vcpu)
         yield from userspace_hcall(vcpu, number)
+
+
+def _wait_for_start(vcpu: Vcpu) -> HostCode[None]:
+    """Stay in userspace until RTAS start-cpu; nobody waits for this vcpu meanwhile."""
+    if vcpu.kvm.generation.independent_threads:
+        yield from sched_out(vcpu)
+        yield Await(zero(vcpu.stopped))
+        yield from sched_in(vcpu)
+    else:
+        yield from leave_vcore(vcpu)
+        yield Await(zero(vcpu.stopped))
 
 
 def kvmppc_vcpu_run_hv(vcpu: Vcpu) -> HostCode[int | None]:

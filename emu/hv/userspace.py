@@ -37,6 +37,7 @@ H_EXIT: Final = hcall_number("H_EXIT")
 LPCR_ILE: Final = mask("LPCR", "ILE")
 LPCR_AIL: Final = mask("LPCR", "AIL")
 RESOURCE_AIL, RESOURCE_ILE = 3, 4
+VTY_UNIT: Final = 0x7100_0000  # the console of a pseries machine; 0 means the same one
 
 
 def userspace_hcall(vcpu: Vcpu, number: int | None) -> HostCode[None]:
@@ -45,8 +46,7 @@ def userspace_hcall(vcpu: Vcpu, number: int | None) -> HostCode[None]:
     if number == H_PUT_TERM_CHAR:
         yield from _put_term_char(vcpu)
     elif number == H_GET_TERM_CHAR:
-        yield GetChars(vcpu.kvm.number, vcpu.gpr(5), vcpu.gpr(4), vcpu.kvm.console_in)
-        yield from set_result(vcpu, H_SUCCESS)
+        yield from _get_term_char(vcpu)
     elif number == H_SET_MODE:
         code = yield from _set_mode(vcpu)
         yield from set_result(vcpu, code)
@@ -58,8 +58,28 @@ def userspace_hcall(vcpu: Vcpu, number: int | None) -> HostCode[None]:
         yield from set_result(vcpu, H_FUNCTION)
 
 
+def _has_terminal(vcpu: Vcpu) -> HostCode[bool]:
+    """Whether r4 names the console. Bare guests have but one, and do not name it."""
+    if not vcpu.kvm.firmware:
+        return True
+    unit = yield OneOf(vcpu.gpr(4), (0, VTY_UNIT))
+    return unit is not None
+
+
+def _get_term_char(vcpu: Vcpu) -> HostCode[None]:
+    """Read up to 16 characters from the console into r5 and r6, their number into r4."""
+    if not (yield from _has_terminal(vcpu)):
+        yield from set_result(vcpu, H_PARAMETER)
+        return
+    yield GetChars(vcpu.kvm.number, vcpu.gpr(5), vcpu.gpr(4), vcpu.kvm.console_in)
+    yield from set_result(vcpu, H_SUCCESS)
+
+
 def _put_term_char(vcpu: Vcpu) -> HostCode[None]:
     """Write up to 16 characters, r6 and r7, to the console."""
+    if not (yield from _has_terminal(vcpu)):
+        yield from set_result(vcpu, H_PARAMETER)
+        return
     if (yield Check(at_least(vcpu.gpr(5), 17))):
         yield from set_result(vcpu, H_PARAMETER)
         return

@@ -14,6 +14,7 @@ from emu.hv.event import Event
 from emu.hv.kvm import (
     BUSY_IN_HOST,
     EXITING,
+    NOTREADY,
     RUNNABLE,
     VCORE_EXITING,
     VCORE_INACTIVE,
@@ -88,6 +89,14 @@ def kvmppc_run_vcpu(vcpu: Vcpu) -> HostCode[Exit | None]:
     yield from spin_unlock(vcore.lock)
     exit_: Exit = yield ReadTrap(vcpu.trap)
     return None if exit_.reason is Reason.BUDGET else exit_
+
+
+def leave_vcore(vcpu: Vcpu) -> HostCode[None]:
+    """Make a vcpu one that its vcore does not wait for: it will not run for long."""
+    yield from spin_lock(vcpu.vcore.lock)
+    yield Write(vcpu.state, NOTREADY)
+    yield from _wake_next_runner(vcpu.vcore, vcpu)
+    yield from spin_unlock(vcpu.vcore.lock)
 
 
 def _drop_signalled(vcore: Vcore) -> HostCode[None]:
