@@ -769,8 +769,6 @@ static emu_verdict walk(emu_engine *e, const view *m, uint32_t actor, emu_run_ar
             if (here->is.op == EMU_OP_RELAX || m->state->stopped)
                 me->slice = 0;
         }
-        if (here->is.op == EMU_OP_RELAX)
-            me->slice = 0; /* also when what follows is still to be learned */
         uint32_t next = follow(e, here, at, answer);
         if (next == EMU_UNKNOWN) {
             r->node = at;
