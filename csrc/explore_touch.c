@@ -97,6 +97,7 @@ static void host_foot(const emu_search *s, uint32_t actor, foot *f)
     case EMU_OP_RUN:
     case EMU_OP_CALL:
     case EMU_OP_STOP:
+    case EMU_OP_COUNT:
         f->all = 1;
         break;
     }
