@@ -168,10 +168,10 @@ static uint32_t exit_vector(emu_exit_reason why)
 {
     switch (why) {
     case EMU_EXIT_HCALL:        return VECTOR_SYSTEM_CALL;
-    case EMU_EXIT_HFAC_UNAVAIL: return 0xf80;
-    case EMU_EXIT_EMUL_ASSIST:  return 0xe40;
-    case EMU_EXIT_HDEC:         return 0x980;
-    case EMU_EXIT_H_DOORBELL:   return 0xe80;
+    case EMU_EXIT_HFAC_UNAVAIL: return VECTOR_HYPERVISOR_FACILITY_UNAVAILABLE;
+    case EMU_EXIT_EMUL_ASSIST:  return VECTOR_EMULATION_ASSISTANCE;
+    case EMU_EXIT_HDEC:         return VECTOR_HYPERVISOR_DECREMENTER;
+    case EMU_EXIT_H_DOORBELL:   return VECTOR_HYPERVISOR_DOORBELL;
     case EMU_EXIT_EXTERNAL:     return VECTOR_EXTERNAL;
     default:                    return 0;
     }
