@@ -104,7 +104,7 @@ class State:
         self.bytes_left = MAX_BYTES
         self._numeric_back: dict[str, Symbol] = {}
         self._numeric_forward: dict[str, Symbol] = {}
-        self.numeric: list[Symbol] = []
+        self.entry_marks: list[Place] = []  # of `.reloc .,R_PPC64_ENTRY`
         self.line = Line("the command line", 0, "", -1, None)  # being read
         self.files: dict[int, str] = {}
         self.source_name = ""
@@ -384,7 +384,6 @@ class State:
         symbol = self._numeric_forward.get(key)
         if symbol is None:
             symbol = self._numeric_forward[key] = Symbol(text)
-            self.numeric.append(symbol)
         return symbol
 
     def now(self, code: int | Code) -> Value:
