@@ -149,7 +149,8 @@ class State:
         if section is None:
             flags, kind = default_section(name)
             section = Section(name, flags, kind, len(self.sections), big=self.big)
-            base = self.text_base if name == ".text" and not self.relocatable else None
+            bases = {".text": self.text_base, ".vectors": 0}
+            base = None if self.relocatable else bases.get(name)
             section.pieces.append(Piece(section, base))
             self.sections[name] = section
         return section

@@ -104,7 +104,7 @@ def command(
         if werror:
             return EXIT_BAD_INPUT
     target = out or str(Path(file or "a").with_suffix(SUFFIX[form]))
-    if target == file:
+    if target == file and target != "-":
         raise click.UsageError(f"-o must not be the source itself, got {target}")
     _write(target, _contents(program, form, debug=debug))
     if listing is not None:
