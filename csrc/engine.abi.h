@@ -58,8 +58,9 @@ typedef enum {
     EMU_OP_DEPOSIT,            /* word: bits a << b := word[ref2]; answers 0 */
     EMU_OP_COMPARE,            /* word and word[ref2], unsigned; answers 0 less, 1 equal, 2 greater */
     EMU_OP_SWAP,               /* word = word[ref2]: word := word[a] and answers 1; else answers 0 */
-    EMU_OP_COUNT               /* VM a: the big-endian 32-bit word of its memory at the address in word
+    EMU_OP_COUNT,              /* VM a: the big-endian 32-bit word of its memory at the address in word
                                   ref += 1, unless that is 0 or outside; answers 0 */
+    EMU_OP_ACCUMULATE          /* word += word[ref2]; answers 0 */
 } emu_op_code;
 
 /* Conditions, four pool words each: kind, ref, mask, value. */

@@ -591,6 +591,9 @@ static inline emu_performed perform(emu_engine *e, const view *m, uint32_t actor
     case EMU_OP_SUM:
         w[n->ref] = w[n->ref2] + n->a;
         break;
+    case EMU_OP_ACCUMULATE:
+        w[n->ref] += w[n->ref2];
+        break;
     case EMU_OP_MIN:
         if (w[n->ref2] < w[n->ref])
             w[n->ref] = w[n->ref2];

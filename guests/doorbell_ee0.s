@@ -4,6 +4,7 @@
 # has one pending bit, not a queue: three messages make one interrupt.
 #
 # smt:    1 2 4 8
+# hosts:  power8 power9
 # prints: EE=0: 3 sent, 0 taken
 # prints: EE=1: 1 taken
 # prints: EE=1 again: still 1

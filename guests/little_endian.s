@@ -5,6 +5,7 @@
 # Characters in H_PUT_TERM_CHAR's registers stay most significant first.
 #
 # smt:    1 2 4 8
+# hosts:  power8 power9
 # endian: little
 # prints: the lowest address holds the lowest byte
 # prints: ldbrx reads it the other way round

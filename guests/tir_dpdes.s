@@ -5,6 +5,7 @@
 # On a POWER9 host both registers trap, and for DPDES the hypervisor asks every sibling in turn.
 #
 # smt:    1 2 4 8
+# hosts:  power8 power9
 # prints: vcpu {vcpu} is thread {vcpu}
 # prints: DPDES shows {vcpus} pending
 # prints: msgclrp dropped one: its own

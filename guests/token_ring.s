@@ -5,6 +5,7 @@
 # doorbell pending; the guest cannot tell.
 #
 # smt:    1 2 4 8
+# hosts:  power8 power9
 # prints: round 1: {each}
 # prints: round 2: {each}
 # prints: round 3: {each}

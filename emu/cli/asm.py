@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from emu.asm import assemble, assemble_listing, assemble_object
+from emu.asm import assemble, assemble_listing
 from emu.asm.elf_writer import write_elf
 from emu.asm.images import flat, hex_text
 from emu.asm.source import decode
@@ -51,7 +50,6 @@ SUFFIX = {"elf": ".elf", "bin": ".bin", "hex": ".hex"}
               help="Set a symbol before the first line.")  # fmt: skip
 @click.option("--text-base", type=address, default="0x10000", show_default=True, metavar="ADDR",
               help="Where .text begins.")  # fmt: skip
-@click.option("--relocatable", is_flag=True, help="An object file for ld, instead of a program.")
 @click.option("--werror", is_flag=True, help="Warnings are errors.")
 @click.option("--no-warn", is_flag=True, help="Say nothing of warnings.")
 @click.option("--diagnostics", type=click.Choice(["text", "json"]), default="text",
@@ -60,8 +58,7 @@ SUFFIX = {"elf": ".elf", "bin": ".bin", "hex": ".hex"}
 def command(
     file: str | None, text: str | None, out: str | None, form: str, endian: Endian,
     listing: str | None, debug: bool, directories: Sequence[str], defines: Sequence[str],
-    text_base: int, relocatable: bool,
-    werror: bool, no_warn: bool, diagnostics: str, dependencies: str | None,
+    text_base: int, werror: bool, no_warn: bool, diagnostics: str, dependencies: str | None,
 ) -> int:  # fmt: skip
     """Assemble FILE (- is standard input) to a program at fixed addresses.
 
@@ -83,12 +80,6 @@ def command(
         "defines": dict(_define(define) for define in defines),
         "text_base": text_base,
     }
-    if relocatable:
-        if form != "elf" or listing is not None:
-            raise click.UsageError("--relocatable goes with neither --format nor --listing")
-        del options["text_base"]
-        _write(out or str(Path(file or "a").with_suffix(".o")), assemble_object(source, **options))
-        return EXIT_OK
     try:
         if listing is None:
             program, listed = assemble(source, **options), ""
@@ -104,7 +95,7 @@ def command(
         if werror:
             return EXIT_BAD_INPUT
     target = out or str(Path(file or "a").with_suffix(SUFFIX[form]))
-    if target == file and target != "-":
+    if target == file:
         raise click.UsageError(f"-o must not be the source itself, got {target}")
     _write(target, _contents(program, form, debug=debug))
     if listing is not None:
@@ -143,7 +134,7 @@ def _show(diagnostics: Sequence[Diagnostic], form: str) -> None:
 
 def _write(name: str, data: bytes) -> None:
     if name == "-":
-        sys.stdout.buffer.write(data)
+        click.get_binary_stream("stdout").write(data)
         return
     try:
         Path(name).write_bytes(data)

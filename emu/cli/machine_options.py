@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from emu.cli.numbers import count, size
+from emu.hv.policy import ENTRY_EXITS, RUN_WHENS, THREAD_ASSIGNMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from emu.hv.policy import EntryExit, RunWhen, ThreadAssignment
 
 SMT_MODES = (1, 2, 4, 8)
 
@@ -30,6 +33,10 @@ class MachineOptions:
     seed: int
     max_insns: int | None
     machine: str | None
+    subcores: int = 1
+    thread_assignment: ThreadAssignment = "aligned"
+    entry_exit: EntryExit = "map"
+    run_when: RunWhen = "any"
 
 
 def smt_mode(text: str) -> int:
@@ -49,6 +56,15 @@ OPTIONS = (
                  help="Virtual cpus.  [default: as --smt]"),
     click.option("--cores", type=click.IntRange(1, 256), metavar="N", default=1,
                  show_default=True, help="Physical cores."),
+    click.option("--subcores", type=click.IntRange(1, 4), metavar="N", default=1,
+                 show_default=True, help="Parts that each POWER8 core is split into: 1, 2 or 4."),
+    click.option("--thread-assignment", type=click.Choice(THREAD_ASSIGNMENTS), default="aligned",
+                 show_default=True,
+                 help="POWER7 and POWER8: which hardware thread a vcpu runs on."),
+    click.option("--entry-exit", type=click.Choice(ENTRY_EXITS), default="map", show_default=True,
+                 help="POWER7 and POWER8: how threads leave the guest together."),
+    click.option("--run-when", type=click.Choice(RUN_WHENS), default="any", show_default=True,
+                 help="POWER7 and POWER8: which vcpus may be busy in host while others run."),
     click.option("--mem", type=size, metavar="SIZE", default="16M", show_default=True,
                  help="Guest memory."),
     click.option("--endian", type=click.Choice(["big", "little"]), default="big",

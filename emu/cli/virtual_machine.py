@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from emu.errors import ConfigError
 from emu.hv.host import Host, Vm
+from emu.hv.policy import Policy
 from emu.hv.schedulers import Scheduler, parse_scheduler
 
 if TYPE_CHECKING:
@@ -20,7 +21,14 @@ def build(options: MachineOptions, guest: Guest) -> Vm:
     """
     if options.machine == "pseries":
         raise ConfigError("--machine pseries is not available yet; bare is")
-    host = Host(options.host, cores=options.cores, seed=options.seed)
+    policy = Policy(options.thread_assignment, options.entry_exit, options.run_when)
+    host = Host(
+        options.host,
+        cores=options.cores,
+        subcores=options.subcores,
+        seed=options.seed,
+        policy=policy,
+    )
     vm = host.create_vm(memory=options.mem, smt=options.smt)
     for _ in range(options.vcpus):
         vm.create_vcpu()

@@ -58,6 +58,7 @@ class OpCode(IntEnum):
     COMPARE = 27
     SWAP = 28
     COUNT = 29
+    ACCUMULATE = 30
 
 
 class Coded(NamedTuple):
@@ -286,6 +287,22 @@ class Sum(Op):
     def coded(self) -> Coded:
         """Encode for the engine."""
         return Coded(OpCode.SUM, self.ref, self.source, self.addend & WORD)
+
+    def refs(self) -> tuple[int, ...]:
+        """List the words it reads or writes."""
+        return (self.ref, self.source)
+
+
+@dataclass(frozen=True, slots=True)
+class Accumulate(Op):
+    """Adds another word to a word, modulo 2**64."""
+
+    ref: int
+    source: int
+
+    def coded(self) -> Coded:
+        """Encode for the engine."""
+        return Coded(OpCode.ACCUMULATE, self.ref, self.source)
 
     def refs(self) -> tuple[int, ...]:
         """List the words it reads or writes."""

@@ -143,6 +143,7 @@ def _run_vcpu(cpu: HostThread, vcore: Vcore, vcpu: Vcpu) -> HostCode[None]:
             return
     while True:
         yield Write(vcpu.ceded, 0)
+        yield Copy(thread.lpcr, vcore.lpcr)
         yield from _deliver_guest_interrupt(vcpu)
         if vcpu.kvm.firmware:
             yield CountInMemory(vcpu.kvm.number, vcpu.dispatch_count)

@@ -9,11 +9,15 @@ from typing import TYPE_CHECKING, Final
 
 from emu.hv.event import Event
 from emu.hv.hcalls import H_FUNCTION, H_PARAMETER, H_SUCCESS, hcall_number, set_result
+from emu.hv.host_sched import sched_in, sched_out
 from emu.hv.ipi import kvmppc_fast_vcpu_kick_hv
 from emu.hv.ops import (
+    Accumulate,
+    Await,
     Call,
     Check,
     Clear,
+    Copy,
     GetChars,
     HostCode,
     OneOf,
@@ -33,6 +37,7 @@ H_GET_TERM_CHAR: Final = hcall_number("H_GET_TERM_CHAR")
 H_PUT_TERM_CHAR: Final = hcall_number("H_PUT_TERM_CHAR")
 H_SET_MODE: Final = hcall_number("H_SET_MODE")
 H_EXIT: Final = hcall_number("H_EXIT")
+H_BUSY: Final = hcall_number("H_BUSY")
 
 LPCR_ILE: Final = mask("LPCR", "ILE")
 LPCR_AIL: Final = mask("LPCR", "AIL")
@@ -52,6 +57,8 @@ def userspace_hcall(vcpu: Vcpu, number: int | None) -> HostCode[None]:
         yield from set_result(vcpu, code)
     elif number == H_EXIT:
         yield Stop(vcpu.gpr(4))
+    elif number == H_BUSY:
+        yield from _busy(vcpu)
     elif number in vcpu.kvm.python_hcalls:
         yield Call(number, vcpu.index)
     else:
@@ -73,6 +80,19 @@ def _get_term_char(vcpu: Vcpu) -> HostCode[None]:
         return
     yield GetChars(vcpu.kvm.number, vcpu.gpr(5), vcpu.gpr(4), vcpu.kvm.console_in)
     yield from set_result(vcpu, H_SUCCESS)
+
+
+def _busy(vcpu: Vcpu) -> HostCode[None]:
+    """Work on something of the VMM's own for r4 ticks, as if waiting for a device."""
+    yield from set_result(vcpu, H_SUCCESS)
+    yield Copy(vcpu.timer, vcpu.gpr(4))
+    yield Accumulate(vcpu.timer, vcpu.pcpu.timebase)
+    if vcpu.kvm.generation.independent_threads:
+        yield from sched_out(vcpu)
+        yield Await(deadline=vcpu.timer)
+        yield from sched_in(vcpu)
+    else:
+        yield Await(deadline=vcpu.timer)
 
 
 def _put_term_char(vcpu: Vcpu) -> HostCode[None]:

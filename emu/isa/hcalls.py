@@ -59,6 +59,8 @@ HCALLS: Final = (
     _hcall(0xF000, "H_RTAS arguments", "", "call the firmware (RTAS) with an argument block",
            "QEMU's and KVM's private range"),
     _hcall(0xF100, "H_EXIT status", "", "end the run with this status", "emu's own"),
+    _hcall(0xF104, "H_BUSY ticks", "",
+           "keep the vcpu in userspace, busy in host, for so many timebase ticks", "emu's own"),
 )
 
 BY_NAME: Final = {row.name: row for row in HCALLS}

@@ -38,7 +38,7 @@ class TraceFile:
         self._file = file
         host.engine.keep_events(RING)
         host.machine.log(RING)
-        vcpus = [vcpu.name for vcpu in host.actors]
+        vcpus = [vcpu.name for vcpu in host.vcpus]
         self._write({"trace": "emu", "version": VERSION, "host": host.generation.name,
                      "vcpus": vcpus})  # fmt: skip
 
@@ -62,7 +62,7 @@ class TraceFile:
                             event.event.case, event.value, event.nia))  # fmt: skip
 
     def _guest_line(self, logged: Logged) -> dict[str, Any]:
-        actor = self._host.actors[logged.vcpu].name
+        actor = self._host.vcpus[logged.vcpu].name
         if logged.deed is Deed.INTERRUPT:
             known = BY_VECTOR.get(logged.argument)
             event, case = "guest_interrupt", known.name if known else ""

@@ -194,6 +194,8 @@ def perform(hand, c: Coded):
             return 1
         case OpCode.SUM:
             hand[c.ref] = hand[c.ref2] + c.a
+        case OpCode.ACCUMULATE:
+            hand[c.ref] += hand[c.ref2]
         case OpCode.MIN:
             hand[c.ref] = min(hand[c.ref], hand[c.ref2])
         case OpCode.EXTRACT:

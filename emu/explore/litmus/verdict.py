@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from emu.explore.litmus.model import Litmus, Observable, Value
-    from emu.explore.search import Choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +23,12 @@ class Outcome:
     """One combination of the test's observables, and how it came about.
 
     count: distinct end states (exhaustive search) or executions (sampling) that show it, from 1.
-    schedule: one that leads to it, in the steps of the search that found it.
+    schedule: text of one schedule that leads to it.
     """
 
     state: Mapping[Observable, Value]
     count: int
-    schedule: Sequence[Choice] = ()
+    schedule: str = ""
 
     def __str__(self) -> str:
         return " ".join(f"{o}={v};" for o, v in self.state.items())
