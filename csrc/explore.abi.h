@@ -90,10 +90,13 @@ typedef struct {
 
 typedef struct {
     uint32_t algorithm;        /* emu_algorithm */
-    uint32_t ample;            /* singleton ample sets, where they are sound */
+    uint32_t ample;            /* singleton ample sets, without an engine. They keep every end
+                                  state, but not every state on the way */
     uint32_t spurious;         /* stwcx. may fail although the reservation is there */
     uint32_t delayed;          /* native doorbells arrive when they like */
     uint32_t landing;          /* what pulls a thread out of the guest lands when it likes; else at once */
+    uint32_t fine;             /* a step is one operation that could be visible, even if it touches
+                                  what, in this search, nobody else ever does */
     uint32_t forget;           /* SRR0 and SRR1 mean nothing after rfid */
     uint32_t timers;           /* how often in a run the time may be chosen to pass */
     uint32_t preemptions;      /* most preemptions of a run; UINT32_MAX = any number */
@@ -127,6 +130,8 @@ uint64_t emu_search_outbox(const emu_search *s);          /* native messages on 
 /* Counts, up to 15, how often the vcpu took the guest interrupt at a vector, or left the guest by the
  * hypervisor's at it. 0: no memory. */
 uint64_t emu_search_count(emu_search *s, uint32_t vcpu, uint32_t vector);
+int emu_search_shared(emu_search *s, uint64_t ref);  /* a word that is watched: never one actor's own */
+int emu_search_shared_cell(emu_search *s, uint64_t address);  /* likewise the 8 bytes at an address */
 int emu_search_cell(emu_search *s, uint64_t address, uint32_t bit); /* the 8 bytes that a bit of emu_point means */
 int emu_search_show(emu_search *s, const emu_show *shown, uint32_t n);
 /* A test of a group: word ref & mask is not 0, and so is word ref2 & mask2. */
@@ -157,6 +162,7 @@ typedef enum {
 
 typedef struct {
     uint64_t states, steps, runs, ends;  /* stored; taken; complete runs; end states */
+    uint64_t restarts;                   /* begun again, because something turned out to be shared */
     uint64_t depth, max_depth, frontier;
     uint64_t cut_runs, cut_preemptions;  /* runs longer than max_steps; switches that the bound forbade */
     uint64_t cut_timers;                 /* how often time might have passed, beyond the bound */
@@ -195,6 +201,9 @@ emu_search_verdict emu_search_reset(emu_search *s);
 uint32_t emu_search_choices(emu_search *s, emu_choice *out, uint32_t n);
 /* Take one step. EMU_SEARCH_DONE: taken; LEARN, REFUSED: not taken; LIMIT: there is no such choice now. */
 emu_search_verdict emu_search_take(emu_search *s, emu_choice choice);
+/* How many operations, beyond the first of each actor, the last emu_search_take or _reset went through
+ * that are steps of their own with the option `fine`. Of _reset: for one actor. */
+uint32_t emu_search_crossed(const emu_search *s, uint32_t actor);
 /* The current values of what is shown. */
 void emu_search_values(emu_search *s, uint64_t *values);
 /* Hash of the current state. */

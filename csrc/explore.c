@@ -27,7 +27,8 @@ emu_search *emu_search_new(emu_machine *m, emu_engine *engine, const emu_search_
     s->nshadow = s->nwords + OWN_WORDS;
     s->shadow = calloc(s->nshadow, sizeof *s->shadow);
     s->ignored = calloc(s->nwords, 1);
-    if (!s->shadow || !s->ignored || s->nactors > MAX_ACTORS ||
+    s->claims = calloc(s->nwords, sizeof *s->claims);
+    if (!s->shadow || !s->ignored || !s->claims || s->nactors > MAX_ACTORS ||
         m->config.nthreads > MAX_THREADS) {
         emu_search_free(s);
         return NULL;
@@ -56,6 +57,8 @@ void emu_search_free(emu_search *s)
     free(s->outcome_slots);
     free(s->shadow);
     free(s->ignored);
+    free(s->claims);
+    free(s->cell_claims);
     free(s);
 }
 
@@ -80,6 +83,8 @@ int emu_search_code(emu_search *s, uint64_t address, const emu_point *points, ui
         if (points[i].kind == EMU_POINT_RESERVE)
             s->reserves = 1;
     }
+    if (n && address < 0x3000)
+        s->handlers = 1;
     return 0;
 }
 
@@ -201,7 +206,29 @@ int emu_search_never(emu_search *s, const emu_judge *program, uint32_t n)
 
 /* ---- running it ------------------------------------------------------------------------------------- */
 
-emu_search_verdict emu_search_run(emu_search *s, uint64_t max_steps)
+/* Forget everything but who touches what. */
+static void begin_again(emu_search *s)
+{
+    array *arrays[] = { &s->outcomes, &s->violations, &s->values, &s->paths, &s->trail, &s->frames,
+                        &s->choices };
+    uint64_t restarts = s->facts.restarts + 1;
+    if (s->own_free)
+        s->own_free(s);
+    free(s->own);
+    s->own = NULL;
+    s->own_free = NULL;
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
+        arrays[i]->used = 0;
+    if (s->outcome_slots)
+        memset(s->outcome_slots, 0, s->outcome_size * sizeof *s->outcome_slots);
+    set_clear(&s->set);
+    memset(&s->facts, 0, sizeof s->facts);
+    s->facts.restarts = restarts;
+    s->begun = s->settled = s->own_resume = s->again = 0;
+    go_back(s, 0, s->hash0);
+}
+
+static emu_search_verdict run_algorithm(emu_search *s, uint64_t max_steps)
 {
     if (!s->settled) {
         emu_search_verdict verdict = settle(s);
@@ -218,6 +245,16 @@ emu_search_verdict emu_search_run(emu_search *s, uint64_t max_steps)
         return run_dpor(s, max_steps);
     default:
         return run_sample(s, max_steps);
+    }
+}
+
+emu_search_verdict emu_search_run(emu_search *s, uint64_t max_steps)
+{
+    for (;;) {
+        emu_search_verdict verdict = run_algorithm(s, max_steps);
+        if (!s->again)
+            return verdict;
+        begin_again(s);
     }
 }
 
@@ -268,9 +305,19 @@ uint64_t emu_search_schedule(const emu_search *s, int violation, uint32_t i, emu
 
 emu_search_verdict emu_search_reset(emu_search *s)
 {
+    emu_search_verdict verdict;
     go_back(s, 0, s->hash0);
     s->frames.used = s->choices.used = s->trail.used = 0;
-    return settle(s);
+    while ((verdict = settle(s)) == (emu_search_verdict)EMU_SEARCH_AGAIN) {
+        s->again = 0;
+        go_back(s, 0, s->hash0);
+    }
+    return verdict;
+}
+
+uint32_t emu_search_crossed(const emu_search *s, uint32_t actor)
+{
+    return actor < s->nactors ? s->crossed[actor] : 0;
 }
 
 uint32_t emu_search_choices(emu_search *s, emu_choice *out, uint32_t n)
@@ -285,11 +332,15 @@ uint32_t emu_search_choices(emu_search *s, emu_choice *out, uint32_t n)
 emu_search_verdict emu_search_take(emu_search *s, emu_choice choice)
 {
     emu_choice all[MAX_CHOICES];
-    uint32_t count = all_choices(s, all);
-    for (uint32_t i = 0; i < count; i++)
+    uint32_t count = all_choices(s, all), i = 0;
+    for (; i < count; i++)
         if (all[i].actor == choice.actor && all[i].kind == choice.kind)
-            return take(s, choice);
-    return EMU_SEARCH_LIMIT;
+            break;
+    if (i == count)
+        return EMU_SEARCH_LIMIT;
+    emu_search_verdict verdict = take(s, choice);
+    s->again = 0;                  /* who steps by hand misses nothing */
+    return verdict == (emu_search_verdict)EMU_SEARCH_AGAIN ? EMU_SEARCH_DONE : verdict;
 }
 
 void emu_search_values(emu_search *s, uint64_t *values)

@@ -1,5 +1,5 @@
 /* The explorer's own structures. Files: explore_words.c (undo, hash), explore_step.c (steps),
- * explore_touch.c (what a step touches), explore_store.c (sets of states, outcomes, schedules), explore_dfs.c, explore_bfs.c,
+ * explore_claim.c (who touches what), explore_touch.c (what a step touches), explore_store.c (sets of states, outcomes, schedules), explore_dfs.c, explore_bfs.c,
  * explore_dpor.c, explore_sample.c (the algorithms), explore.c (the interface).
  *
  * The current state is the machine itself. `shadow` equals its words as of the last commit, so a
@@ -19,6 +19,7 @@
 #define MAX_ALTERNATIVES 3u        /* of one actor */
 #define MAX_CHOICES (MAX_ACTORS * MAX_ALTERNATIVES + MAX_THREADS + 1u)
 #define MAX_PROCESSES (MAX_ACTORS * 2u + MAX_THREADS + 1u)
+#define EMU_SEARCH_AGAIN 100       /* a verdict among the files of the search */
 #define MAX_JUDGE_DEPTH 256u
 
 typedef struct {
@@ -76,6 +77,19 @@ typedef struct {
     uint64_t bit;
 } known_cell;
 
+/* Who touches a word or cell: what only one actor does is no business of the others'. Believed until
+ * something else is seen; then the search begins again, and knows. */
+enum { NOBODY, READERS = 254, EVERYBODY = 255 }; /* else 1 + actor */
+typedef struct {
+    uint8_t owner;
+    uint8_t written;
+} claim;
+
+typedef struct {
+    uint64_t key;                  /* 1 + granule, or 1 + its 128-byte line; 0 = empty */
+    claim claim;
+} cell_claim;
+
 typedef struct {
     uint64_t ref, mask, ref2, mask2;
     uint32_t group;
@@ -128,6 +142,12 @@ struct emu_search {
     array counters;                /* counter */
     array scratch;                 /* scratch_word */
     emu_actor *actors;             /* with an engine */
+    claim *claims;                 /* for each word */
+    cell_claim *cell_claims;       /* open addressing */
+    uint64_t ncell_claims, cell_claims_size;
+    int handlers;                  /* there is code at interrupt vectors */
+    int again;                     /* a claim was broken */
+    uint32_t crossed[MAX_ACTORS];
     array rules;                   /* emu_judge, all programs behind each other */
     array rule_ends;               /* uint64_t */
     uint32_t nactors;
@@ -194,6 +214,18 @@ int can_go(emu_search *s, uint32_t actor);
 emu_search_verdict take(emu_search *s, emu_choice choice);
 /* Bring every actor to its first scheduling point. */
 emu_search_verdict settle(emu_search *s);
+
+/* ---- explore_claim.c ------------------------------------------------------------------------------- */
+
+/* Whether the actor's access concerns nobody else, as far as is known. */
+int own_word(const emu_search *s, uint32_t actor, uint64_t ref, int write);
+int own_storage(const emu_search *s, uint32_t actor, uint64_t address, uint64_t nbytes, int write);
+/* The access is taking place. */
+void claim_word(emu_search *s, uint32_t actor, uint64_t ref, int write);
+void claim_storage(emu_search *s, uint32_t actor, uint64_t address, uint64_t nbytes, int write);
+/* The words that an operation of host code touches, shared ones or not: with their access, 1 = write. */
+#define MAX_REFS 24u
+uint32_t refs_of(const emu_search *s, const emu_node *n, uint64_t *refs, uint8_t *writes);
 
 /* ---- explore_touch.c ------------------------------------------------------------------------------- */
 

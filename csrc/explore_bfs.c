@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NOBODY UINT32_MAX
+#define NO_ACTOR UINT32_MAX
 
 typedef struct {
     uint32_t parent;               /* link of the node before; its own number: the start */
@@ -197,7 +197,7 @@ static emu_search_verdict expand(emu_search *s, bfs *b, waiting node)
     for (uint32_t i = 0; i < n; i++) {
         uint64_t undo = s->undo.used, hash = s->hash;
         int wire = process_of(s, choices[i]) != choices[i].actor;
-        int same = wire || choices[i].actor == node.last || node.last == NOBODY;
+        int same = wire || choices[i].actor == node.last || node.last == NO_ACTOR;
         emu_search_verdict verdict = take(s, choices[i]);
         if (verdict != EMU_SEARCH_DONE)
             return verdict;
@@ -219,7 +219,7 @@ static bfs *begin(emu_search *s)
     b->undo = s->undo.used;
     b->hash = s->hash;
     b->stamps = calloc(s->nshadow, sizeof *b->stamps);
-    if (!b->stamps || !put(s, b, 0, 0, 0, (emu_choice){ .actor = 0 }, NOBODY))
+    if (!b->stamps || !put(s, b, 0, 0, 0, (emu_choice){ .actor = 0 }, NO_ACTOR))
         return NULL;
     return b;
 }

@@ -123,11 +123,16 @@ int writes_memory(uint32_t kind)
     return kind == EMU_POINT_STORE || kind == EMU_POINT_CONDITIONAL || kind == EMU_POINT_BLOCK;
 }
 
-static int is_point(const emu_point *p, const emu_vcpu *v)
+/* Whether others, or an interrupt of its own, must be able to come before an instruction. */
+static int is_point(const emu_search *s, uint32_t actor, const emu_point *p, const emu_vcpu *v)
 {
     switch ((emu_point_kind)p->kind) {
     case EMU_POINT_PRIVATE:
         return 0;
+    case EMU_POINT_LOAD:
+    case EMU_POINT_STORE:
+        return (v->msr & MSR_EE && s->handlers) ||
+               !own_storage(s, actor, address_of(v, p), p->nbytes, p->kind == EMU_POINT_STORE);
     case EMU_POINT_OWN:
     case EMU_POINT_RETURN:
         return (v->msr & MSR_EE) != 0;
@@ -168,10 +173,10 @@ static uint32_t exit_vector(emu_exit_reason why)
 {
     switch (why) {
     case EMU_EXIT_HCALL:        return VECTOR_SYSTEM_CALL;
-    case EMU_EXIT_HFAC_UNAVAIL: return 0xf80;
-    case EMU_EXIT_EMUL_ASSIST:  return 0xe40;
-    case EMU_EXIT_HDEC:         return 0x980;
-    case EMU_EXIT_H_DOORBELL:   return 0xe80;
+    case EMU_EXIT_HFAC_UNAVAIL: return VECTOR_HYPERVISOR_FACILITY_UNAVAILABLE;
+    case EMU_EXIT_EMUL_ASSIST:  return VECTOR_EMULATION_ASSISTANCE;
+    case EMU_EXIT_HDEC:         return VECTOR_HYPERVISOR_DECREMENTER;
+    case EMU_EXIT_H_DOORBELL:   return VECTOR_HYPERVISOR_DOORBELL;
     case EMU_EXIT_EXTERNAL:     return VECTOR_EXTERNAL;
     default:                    return 0;
     }
@@ -250,7 +255,7 @@ static void commit_host(emu_search *s, const emu_node *n)
     }
 }
 
-static int host_is_point(const emu_node *n)
+static int host_is_point(const emu_search *s, uint32_t actor, const emu_node *n)
 {
     switch ((emu_op_code)n->op) {
     case EMU_OP_AWAIT:
@@ -261,8 +266,15 @@ static int host_is_point(const emu_node *n)
     case EMU_OP_RANDOM:
         return 1;
     default:
-        return n->visible != 0;
+        break;
     }
+    uint64_t refs[MAX_REFS];
+    uint8_t writes[MAX_REFS];
+    uint32_t count = n->visible ? refs_of(s, n, refs, writes) : 0;
+    for (uint32_t i = 0; count != NONE && i < count; i++)
+        if (!own_word(s, actor, refs[i], writes[i]))
+            return 1;
+    return 0;
 }
 
 static progress host(emu_search *s, uint32_t actor, int first)
@@ -271,8 +283,18 @@ static progress host(emu_search *s, uint32_t actor, int first)
         return STANDS;
     const emu_node *n = node_of(s, actor);
     uint64_t answer;
-    if (!first && host_is_point(n))
-        return STANDS;
+    if (!first) {
+        if (host_is_point(s, actor, n))
+            return STANDS;
+        s->crossed[actor] += n->visible != 0;
+    }
+    if (n->visible) {
+        uint64_t refs[MAX_REFS];
+        uint8_t writes[MAX_REFS];
+        uint32_t count = refs_of(s, n, refs, writes);
+        for (uint32_t i = 0; count != NONE && i < count; i++)
+            claim_word(s, actor, refs[i], writes[i]);
+    }
     switch (emu_engine_perform(s->e, s->m, actor, &answer)) {
     case EMU_PERFORMED:
         break;
@@ -380,6 +402,8 @@ static progress instruction(emu_search *s, uint32_t actor, uint32_t thread, emu_
     emu_thread *t = emu_thread_at(s->m, thread);
     uint64_t *dpdes = &emu_subproc_at(s->m, t->subproc)->dpdes;
     uint64_t old_dpdes = *dpdes, hdoorbell = t->hdoorbell, xics_ipi = t->xics_ipi;
+    if (p->nbytes)
+        claim_storage(s, actor, address_of(v, p), p->nbytes, p->kind != EMU_POINT_LOAD);
     if (writes_memory(p->kind)) {
         address = address_of(v, p);
         granules = before_store(s, address, p->nbytes);
@@ -423,6 +447,10 @@ static progress guest(emu_search *s, uint32_t actor, uint32_t thread, int first,
         return refuse(s, actor, EMU_REFUSED_NO_VCPU, 0);
     uint32_t vector = interrupt_of(s, thread, v);
     pull pulled = pull_of(s, thread);
+    if (choice == EMU_CHOICE_LAND) {
+        claim_word(s, actor, ref_of(s, &emu_thread_at(s->m, thread)->hdoorbell), 1);
+        claim_word(s, actor, ref_of(s, &emu_thread_at(s->m, thread)->xics_ipi), 1);
+    }
     if (choice == EMU_CHOICE_LAND || pulled == LEAVES || (pulled == LEAVES_AFTER && !vector))
         return first ? leave_guest(s, actor, thread, emu_run(s->m, thread, 1)) : STANDS;
     if (vector)
@@ -430,8 +458,11 @@ static progress guest(emu_search *s, uint32_t actor, uint32_t thread, int first,
     const emu_point *p = point_at(s, v->nia);
     if (!p)
         return refuse(s, actor, EMU_REFUSED_CODE, v->nia);
-    if (!first && is_point(p, v))
-        return STANDS;
+    if (!first) {
+        if (is_point(s, actor, p, v))
+            return STANDS;
+        s->crossed[actor] += p->kind == EMU_POINT_LOAD || p->kind == EMU_POINT_STORE;
+    }
     return instruction(s, actor, thread, v, p, choice);
 }
 
@@ -501,6 +532,7 @@ emu_search_verdict take(emu_search *s, emu_choice choice)
     uint64_t now = state->tb;
     emu_search_verdict verdict = EMU_SEARCH_DONE;
     s->backward = 0;
+    s->crossed[choice.actor] = 0;
     switch ((emu_choice_kind)choice.kind) {
     case EMU_CHOICE_DELIVER:
         deliver(s, choice.actor);
@@ -521,7 +553,7 @@ emu_search_verdict take(emu_search *s, emu_choice choice)
         commit(s, 0, s->nwords);
         go_back(s, undo, hash);
     }
-    return verdict;
+    return verdict == EMU_SEARCH_DONE && s->again ? EMU_SEARCH_AGAIN : verdict;
 }
 
 emu_search_verdict settle(emu_search *s)
@@ -530,6 +562,7 @@ emu_search_verdict settle(emu_search *s)
     uint64_t now = state->tb;
     emu_search_verdict verdict = EMU_SEARCH_DONE;
     for (uint32_t actor = 0; actor < s->nactors && verdict == EMU_SEARCH_DONE; actor++) {
+        s->crossed[actor] = 0;
         verdict = advance(s, actor, 0, EMU_CHOICE_GO);
         state->tb = now;
     }
@@ -537,7 +570,7 @@ emu_search_verdict settle(emu_search *s)
         commit(s, 0, s->nwords);
         go_back(s, 0, s->hash0);
     }
-    return verdict;
+    return verdict == EMU_SEARCH_DONE && s->again ? EMU_SEARCH_AGAIN : verdict;
 }
 
 /* ---- choices ---------------------------------------------------------------------------------------------- */

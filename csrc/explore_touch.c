@@ -48,60 +48,15 @@ static void add_storage(const emu_search *s, foot *f, const emu_vcpu *v, const e
 static void host_foot(const emu_search *s, uint32_t actor, foot *f)
 {
     const emu_node *n = emu_engine_at(s->e, (uint32_t)s->actors[actor].node);
-    const uint64_t *list = emu_engine_list(s->e, n);
-    switch ((emu_op_code)n->op) {
-    case EMU_OP_READ:
-        add_word(s, f, n->ref, 0);
-        break;
-    case EMU_OP_CHECK:
-    case EMU_OP_AWAIT:
-        for (uint32_t i = 0; i < n->list_len; i++)
-            add_word(s, f, list[4 * i + 1], 0);
-        break;
-    case EMU_OP_COMPARE:
-        add_word(s, f, n->ref, 0);
-        add_word(s, f, n->ref2, 0);
-        break;
-    case EMU_OP_SWAP:
-        add_word(s, f, n->a, 0);
-        add_word(s, f, n->ref2, 0);
-        add_word(s, f, n->ref, 1);
-        break;
-    case EMU_OP_COPY:
-    case EMU_OP_SUM:
-    case EMU_OP_ACCUMULATE:
-    case EMU_OP_MIN:
-    case EMU_OP_EXTRACT:
-    case EMU_OP_DEPOSIT:
-        add_word(s, f, n->ref2, 0);
-        add_word(s, f, n->ref, 1);
-        break;
-    case EMU_OP_WRITE:
-    case EMU_OP_CAS:
-    case EMU_OP_OR:
-    case EMU_OP_OR_UNLESS:
-    case EMU_OP_AND:
-    case EMU_OP_ADD:
-        add_word(s, f, n->ref, 1);
-        break;
-    case EMU_OP_GATHER:
-    case EMU_OP_SCATTER:
-    case EMU_OP_FETCH:
-    case EMU_OP_INJECT:
-    case EMU_OP_ADVANCE:
-    case EMU_OP_TRACE:
-    case EMU_OP_RELAX:
-        break;
-    case EMU_OP_RANDOM:
-    case EMU_OP_PUT_CHARS:
-    case EMU_OP_GET_CHARS:
-    case EMU_OP_RUN:
-    case EMU_OP_CALL:
-    case EMU_OP_STOP:
-    case EMU_OP_COUNT:
+    uint64_t refs[MAX_REFS];
+    uint8_t writes[MAX_REFS];
+    uint32_t count = refs_of(s, n, refs, writes);
+    if (count == UINT32_MAX) {
         f->all = 1;
-        break;
+        return;
     }
+    for (uint32_t i = 0; i < count; i++)
+        add_word(s, f, refs[i], writes[i]);
 }
 
 static void guest_foot(const emu_search *s, uint32_t thread, foot *f)
@@ -241,7 +196,7 @@ static int may_move_alone(const emu_search *s, uint32_t actor, uint64_t reads, u
 uint32_t ample_actor(emu_search *s, const emu_choice *choices, uint32_t n)
 {
     uint64_t reads[MAX_ACTORS], writes[MAX_ACTORS];
-    if (s->e || s->rule_ends.used)  /* a rule may look at what an ample step changes */
+    if (s->e)
         return NONE;
     for (uint32_t a = 0; a < s->nactors; a++) {
         const emu_point *p = point_at(s, vcpu_of(s, a)->nia);

@@ -7,7 +7,7 @@ A program has fixed addresses and needs no linker. Knows nothing of machines.
 
 from __future__ import annotations
 
-from .assemble import assemble, assemble_file, assemble_listing
+from .assemble import assemble, assemble_file, assemble_listing, assemble_object
 from .diagnostics import Diagnostic, Note, Span, render
 from .program import Program, ProgramSymbol, SectionImage, Segment, SourceLine
 
@@ -23,5 +23,6 @@ __all__ = [
     "assemble",
     "assemble_file",
     "assemble_listing",
+    "assemble_object",
     "render",
 ]

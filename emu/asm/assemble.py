@@ -14,6 +14,7 @@ from .layout import Layout
 from .link import Linker
 from .listing import ListedLine, listing
 from .program import Program, ProgramSymbol, SectionImage, Segment, SourceLine
+from .relocatable import write_object
 from .sections import SHF_EXECINSTR, SHF_WRITE, SHT_NOBITS, Place
 from .source import INCLUDED, decode, read_bytes
 from .state import TEXT_BASE, TooManyErrorsError
@@ -94,6 +95,30 @@ def assemble_file(
     )
 
 
+def assemble_object(
+    text: str,
+    *,
+    filename: str = "<text>",
+    endian: Endian = "big",
+    include_dirs: Sequence[str | Path] = (),
+    defines: Mapping[str, int] | None = None,
+) -> bytes:
+    """Assemble source text to a relocatable object (ET_REL) for ld; see assemble()."""
+    assembler = _first_pass(
+        text, filename, endian, include_dirs, defines, 0, want_listing=False, relocatable=True
+    )
+    layout = Layout(assembler)
+    data = b""
+    if not assembler.stopped:
+        try:
+            layout.run()
+            data = write_object(assembler, layout, filename)
+        except TooManyErrorsError:
+            pass
+    _raise_errors(assembler)
+    return data
+
+
 def _passes(
     text: str,
     filename: str,
@@ -104,16 +129,9 @@ def _passes(
     *,
     want_listing: bool,
 ) -> tuple[Assembler, Layout]:
-    assembler = Assembler(
-        big=endian == "big",
-        text_base=text_base,
-        include_dirs=[Path(directory) for directory in include_dirs],
+    assembler = _first_pass(
+        text, filename, endian, include_dirs, defines, text_base, want_listing=want_listing
     )
-    if want_listing:
-        assembler.read_lines = []
-    for name, value in (defines or {}).items():
-        assembler.set_symbol(name, value, 0)
-    assembler.read(text, filename)
     allocate_common(assembler)
     layout = Layout(assembler)
     if not assembler.stopped:
@@ -123,9 +141,38 @@ def _passes(
             Linker(assembler, layout).run()
         except TooManyErrorsError:
             pass
+    _raise_errors(assembler)
+    return assembler, layout
+
+
+def _first_pass(
+    text: str,
+    filename: str,
+    endian: Endian,
+    include_dirs: Sequence[str | Path],
+    defines: Mapping[str, int] | None,
+    text_base: int,
+    *,
+    want_listing: bool,
+    relocatable: bool = False,
+) -> Assembler:
+    assembler = Assembler(
+        big=endian == "big",
+        relocatable=relocatable,
+        text_base=text_base,
+        include_dirs=[Path(directory) for directory in include_dirs],
+    )
+    if want_listing:
+        assembler.read_lines = []
+    for name, value in (defines or {}).items():
+        assembler.set_symbol(name, value, 0)
+    assembler.read(text, filename)
+    return assembler
+
+
+def _raise_errors(assembler: Assembler) -> None:
     if any(diagnostic.severity == "error" for _, _, diagnostic in assembler.diagnostics):
         raise AssemblyError(_in_order(assembler))
-    return assembler, layout
 
 
 def _in_order(assembler: Assembler) -> list[Diagnostic]:

@@ -27,11 +27,16 @@ LANG_MIPS_ASSEMBLER = 0x8001  # the code that every assembler uses
 
 
 def line_table(
-    lines: Sequence[SourceLine], endian: Endian, files: Mapping[int, str] | None = None
+    lines: Sequence[SourceLine],
+    endian: Endian,
+    files: Mapping[int, str] | None = None,
+    *,
+    places: list[tuple[int, int]] | None = None,
 ) -> bytes:
     """`.debug_line` contents for lines in order of address.
 
     files: file names by the numbers that other debug sections use for them, else in order of use.
+    places: is given the offset in the result, and the value, of every address in it.
     """
     names = _numbered(lines, files)
     number_of = {name: number for number, name in reversed(list(enumerate(names, 1)))}
@@ -40,9 +45,13 @@ def line_table(
     for name in names:
         header += _string(name) + b"\0\0\0"
     header += b"\0"
-    body = _rows(lines, number_of, endian)
+    addresses: list[tuple[int, int]] = []
+    body = _rows(lines, number_of, endian, addresses)
     prologue = len(header).to_bytes(4, endian) + header
     unit = (4).to_bytes(2, endian) + prologue + body
+    if places is not None:
+        start = 4 + 2 + len(prologue)
+        places += [(start + offset, address) for offset, address in addresses]
     return len(unit).to_bytes(4, endian) + unit
 
 
@@ -53,13 +62,23 @@ def _numbered(lines: Sequence[SourceLine], files: Mapping[int, str] | None) -> l
     return list(dict.fromkeys(line.file for line in lines)) or ["unknown"]
 
 
-def _rows(lines: Sequence[SourceLine], number_of: Mapping[str, int], endian: Endian) -> bytes:
-    """The line number program: one sequence for each contiguous stretch."""
+def _rows(
+    lines: Sequence[SourceLine],
+    number_of: Mapping[str, int],
+    endian: Endian,
+    addresses: list[tuple[int, int]],
+) -> bytes:
+    """The line number program: one sequence for each contiguous stretch.
+
+    addresses: is given the offset of each address in the program, and the address.
+    """
     out = bytearray()
     index = 0
     while index < len(lines):
         address, file, row = lines[index].address, 1, 1
-        out += b"\0\x09" + bytes([SET_ADDRESS]) + address.to_bytes(8, endian)
+        out += b"\0\x09" + bytes([SET_ADDRESS])
+        addresses.append((len(out), address))
+        out += address.to_bytes(8, endian)
         end = address
         while index < len(lines) and lines[index].address == end:
             line = lines[index]

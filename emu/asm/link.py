@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from .state import DataFixup, InsnFixup, State
 
 LIS_2, ADDI_2_2, ADDIS, ADDIC, ADDI = 0x3C400000, 0x38420000, 15, 12, 14
+LD_2_12, ADD_2_2_12, D_FIELD = 0xE84C0000, 0x7C426214, 0xFFFC
 RT_RA, RA = 0xFFFF0000, 0x001F0000
 TOC_POINTER = 2 << 16  # r2 in the place of RA
 
@@ -50,6 +51,18 @@ class Linker:
             self._data(data_fixup)
         for insn_fixup in self._state.insn_fixups:
             self._insn(insn_fixup)
+        for place in self._state.entry_marks:
+            self._entry_mark(place)
+
+    def _entry_mark(self, place: Place) -> None:
+        """A function's `ld 2,X(12)` and `add 2,2,12` become `lis 2` and `addi 2,2`, as by ld."""
+        order = self._state.order
+        code = bytes(place.fragment.data[place.offset : place.offset + 8])
+        first, second = (int.from_bytes(code[at : at + 4], order) for at in (0, 4))
+        if first & ~D_FIELD == LD_2_12 and second == ADD_2_2_12:
+            toc = self._layout.toc or 0
+            first, second = LIS_2 | HALVES["ha"](toc), ADDI_2_2 | HALVES["l"](toc)
+            self._patch(place, first.to_bytes(4, order) + second.to_bytes(4, order))
 
     def value(
         self, code: int | Code, line: Line, span: Callable[[], tuple[int, int]]

@@ -8,14 +8,8 @@ no depth of parentheses can exhaust a stack.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache, lru_cache
-from typing import TYPE_CHECKING, Any
-
-from lark import Lark, Token, Transformer, UnexpectedInput
-from lark.exceptions import UnexpectedToken
-from lark.lexer import Lexer
-
-from . import scan
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,21 +19,6 @@ if TYPE_CHECKING:
 Postfix = tuple[int | str, ...]
 
 MAX_OPERAND_TOKENS = 2000  # of one operand; compilers stay below 20
-
-_TERMINALS = {
-    "n": "NUMBER", "s": "NAME", "r": "REGISTER", '"': "STRING", "@": "MODIFIER",
-    "(": "LPAR", ")": "RPAR", ",": "COMMA", "=": "EQUALS", "+": "PLUS", "-": "MINUS",
-    "~": "TILDE", "!": "BANG", "*": "STAR", "/": "SLASH", "%": "PERCENT", "L": "SHL", "R": "SHR",
-    "|": "PIPE", "&": "AMP", "^": "CARET", "E": "EQ", "N": "NE", "<": "LT", "{": "LE", ">": "GT",
-    "}": "GE", "A": "AND", "O": "OR",
-}  # fmt: skip
-_SPELLING = {
-    **{name: f"`{kind}`" for kind, name in _TERMINALS.items()},
-    **{_TERMINALS[kind]: f"`{text}`" for text, kind in scan.LONG_OPERATORS.items()},
-    "NUMBER": "a number", "NAME": "a name", "REGISTER": "a register", "STRING": "a string",
-    "MODIFIER": "`@l` or another modifier", "$END": "the end of the operand",
-}  # fmt: skip
-_UNARY = {"-": "neg", "~": "inv", "!": "not"}
 
 
 class ParseError(Exception):
@@ -112,126 +91,41 @@ def _top_level_commas(shape: str) -> Iterator[int]:
 
 @lru_cache(maxsize=8192)
 def _parse_operand(shape: str) -> Operand:
-    if shape in ("n", "s", "r"):
-        return Operand((0,), -1, None, 0, 1)
+    operand = shortcut(shape)
+    if operand is not None:
+        return operand
     if len(shape) > MAX_OPERAND_TOKENS:
         raise ParseError(
             f"an operand has at most {MAX_OPERAND_TOKENS} tokens", 0, f"{len(shape)} tokens"
         )
-    try:
-        operand: Operand = _lark().parse(shape)
-    except UnexpectedInput as error:
-        raise _explain(shape, error) from None
-    return operand
+    from .grammar import parse  # noqa: PLC0415  Lark takes as long as assembling a small guest
+
+    return parse(shape)
 
 
-def _explain(shape: str, error: UnexpectedInput) -> ParseError:
-    """What Lark found, in the words of the language and not of the grammar."""
-    if not isinstance(error, UnexpectedToken):
-        raise error
-    expected = sorted(_SPELLING[name] for name in error.accepts or () if name in _SPELLING)
-    ended = error.token.type == "$END"
-    token = len(shape) - 1 if ended else int(error.token)
-    if "a number" in expected:
-        wanted = "a value"
-    elif shape.count("(") > shape.count(")") and "`)`" in expected:
-        wanted = "`)`"
-    else:
-        wanted = "an operator or a comma"
-    label = f"{wanted} must follow" if ended else f"{wanted} must stand here"
-    return ParseError("this operand cannot be read", token, label)
+def shortcut(shape: str) -> Operand | None:
+    """The commonest operands, as the grammar has them; None for all others."""
+    value, base, modifier = shape, None, -1
+    if len(value) > 3 and value[-1] == ")" and value[-3] == "(" and value[-2] in "nsr":
+        value, base = value[:-3], (len(value) - 2,)
+    if len(value) > 1 and value[-1] == "@":
+        value, modifier = value[:-1], len(value) - 1
+    code = _SHORTCUTS.get(value)
+    if value == "r" and modifier < 0 and base is None:
+        code = (0,)
+    return None if code is None else Operand(code, modifier, base, 0, len(shape))
+
+
+_SHORTCUTS: dict[str, Postfix] = {
+    "n": (0,), "s": (0,), "-n": (1, "neg"), "s+n": (0, 2, "+"), "s-n": (0, 2, "-"),
+    "s-s": (0, 2, "-"), "n*s+s": (0, 2, "*", 4, "+"),
+}  # fmt: skip
 
 
 def extent(code: Postfix) -> tuple[int, int]:
     """First and one past the last token of an expression."""
     tokens = [item for item in code if isinstance(item, int)]
     return min(tokens), max(tokens) + 1
-
-
-class _ShapeLexer(Lexer):
-    """Hands Lark the kinds of the tokens; each token's value is its index."""
-
-    def __init__(self, _conf: object) -> None:
-        pass
-
-    def lex(self, data: str) -> Iterator[Token]:  # type: ignore[override]
-        for index, kind in enumerate(data):
-            yield Token(_TERMINALS[kind], str(index))
-
-
-class _Postfix(Transformer[Token, Any]):
-    """Grammar rules to postfix code and operands."""
-
-    def __init__(self, kinds: dict[str, str]) -> None:
-        super().__init__()
-        self._kinds = kinds
-
-    def leaf(self, children: list[Token]) -> Postfix:
-        return (int(children[0]),)
-
-    def inner(self, children: list[Any]) -> Postfix:
-        code: Postfix = children[1]
-        return code
-
-    def unary(self, children: list[Any]) -> Postfix:
-        operator, code = children
-        name = _UNARY.get(self._kinds[operator.type])
-        return (*code, name) if name else tuple(code)
-
-    def binary(self, children: list[Any]) -> Postfix:
-        left, operator, right = children
-        return (*left, *right, self._kinds[operator.type])
-
-    def bare(self, children: list[Any]) -> tuple[Postfix, int]:
-        return children[0], -1
-
-    def modified(self, children: list[Any]) -> tuple[Postfix, int]:
-        return children[0], int(children[1])
-
-    def modified_plus(self, children: list[Any]) -> tuple[Postfix, int]:
-        return (*children[0], *children[3], "+"), int(children[1])
-
-    def modified_minus(self, children: list[Any]) -> tuple[Postfix, int]:
-        return (*children[0], *children[3], "-"), int(children[1])
-
-    def plain(self, children: list[Any]) -> Operand:
-        ((value, modifier),) = children
-        return Operand(value, modifier, None, 0, 0)
-
-    def based(self, children: list[Any]) -> Operand:
-        (value, modifier), _, base, _ = children
-        return Operand(value, modifier, base, 0, 0)
-
-    def register(self, children: list[Token]) -> Operand:
-        return Operand((int(children[0]),), -1, None, 0, 0)
-
-    def based_register(self, children: list[Any]) -> Operand:
-        (value, modifier), _, base, _ = children
-        return Operand(value, modifier, (int(base),), 0, 0)
-
-
-class _Parser:
-    """The Lark parser with its start state, built at the first shape that needs it."""
-
-    def __init__(self) -> None:
-        self._lark = Lark.open(
-            "grammar.lark",
-            rel_to=__file__,
-            parser="lalr",
-            lexer=_ShapeLexer,
-            start="operand",
-            keep_all_tokens=True,
-            transformer=_Postfix({name: kind for kind, name in _TERMINALS.items()}),
-        )
-
-    def parse(self, shape: str) -> Operand:
-        operand: Any = self._lark.parse(shape)
-        return Operand(operand.value, operand.modifier, operand.base, 0, len(shape))
-
-
-@cache
-def _lark() -> _Parser:
-    return _Parser()
 
 
 def _shift(code: Postfix, count: int) -> Postfix:

@@ -104,7 +104,7 @@ class State:
         self.bytes_left = MAX_BYTES
         self._numeric_back: dict[str, Symbol] = {}
         self._numeric_forward: dict[str, Symbol] = {}
-        self.numeric: list[Symbol] = []
+        self.entry_marks: list[Place] = []  # of `.reloc .,R_PPC64_ENTRY`
         self.line = Line("the command line", 0, "", -1, None)  # being read
         self.files: dict[int, str] = {}
         self.source_name = ""
@@ -149,7 +149,8 @@ class State:
         if section is None:
             flags, kind = default_section(name)
             section = Section(name, flags, kind, len(self.sections), big=self.big)
-            base = self.text_base if name == ".text" and not self.relocatable else None
+            bases = {".text": self.text_base, ".vectors": 0}
+            base = None if self.relocatable else bases.get(name)
             section.pieces.append(Piece(section, base))
             self.sections[name] = section
         return section
@@ -384,7 +385,6 @@ class State:
         symbol = self._numeric_forward.get(key)
         if symbol is None:
             symbol = self._numeric_forward[key] = Symbol(text)
-            self.numeric.append(symbol)
         return symbol
 
     def now(self, code: int | Code) -> Value:

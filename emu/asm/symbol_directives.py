@@ -221,12 +221,13 @@ def _loc(asm: Assembler, statement: Statement) -> None:
 
 
 def _reloc(asm: Assembler, statement: Statement) -> None:
-    """`.reloc`: only those that are hints to a linker."""
+    """`.reloc .,R_PPC64_ENTRY` marks where a function loads its distance from the TOC pointer."""
     fields = [field.strip() for field in statement.args.split(",")]
-    if len(fields) < 2 or fields[1] not in ("R_PPC64_NONE", "R_PPC64_ENTRY"):
+    if fields[:2] != [".", "R_PPC64_ENTRY"]:
         raise asm.whole(
-            ".reloc takes a place and R_PPC64_NONE or R_PPC64_ENTRY", "other kinds are written @..."
+            ".reloc is for `.,R_PPC64_ENTRY` only", "other relocations are written `@...`"
         )
+    asm.entry_marks.append(asm.here())
 
 
 DIRECTIVES: Mapping[str, Callable[[Assembler, Statement], None]] = {

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from emu.asm import assemble, assemble_listing
+from emu.asm import assemble, assemble_listing, assemble_object
 from emu.asm.elf_writer import write_elf
 from emu.asm.images import flat, hex_text
 from emu.asm.source import decode
@@ -50,6 +51,7 @@ SUFFIX = {"elf": ".elf", "bin": ".bin", "hex": ".hex"}
               help="Set a symbol before the first line.")  # fmt: skip
 @click.option("--text-base", type=address, default="0x10000", show_default=True, metavar="ADDR",
               help="Where .text begins.")  # fmt: skip
+@click.option("--relocatable", is_flag=True, help="An object file for ld, instead of a program.")
 @click.option("--werror", is_flag=True, help="Warnings are errors.")
 @click.option("--no-warn", is_flag=True, help="Say nothing of warnings.")
 @click.option("--diagnostics", type=click.Choice(["text", "json"]), default="text",
@@ -58,7 +60,8 @@ SUFFIX = {"elf": ".elf", "bin": ".bin", "hex": ".hex"}
 def command(
     file: str | None, text: str | None, out: str | None, form: str, endian: Endian,
     listing: str | None, debug: bool, directories: Sequence[str], defines: Sequence[str],
-    text_base: int, werror: bool, no_warn: bool, diagnostics: str, dependencies: str | None,
+    text_base: int, relocatable: bool,
+    werror: bool, no_warn: bool, diagnostics: str, dependencies: str | None,
 ) -> int:  # fmt: skip
     """Assemble FILE (- is standard input) to a program at fixed addresses.
 
@@ -80,6 +83,12 @@ def command(
         "defines": dict(_define(define) for define in defines),
         "text_base": text_base,
     }
+    if relocatable:
+        if form != "elf" or listing is not None:
+            raise click.UsageError("--relocatable goes with neither --format nor --listing")
+        del options["text_base"]
+        _write(out or str(Path(file or "a").with_suffix(".o")), assemble_object(source, **options))
+        return EXIT_OK
     try:
         if listing is None:
             program, listed = assemble(source, **options), ""
@@ -95,7 +104,7 @@ def command(
         if werror:
             return EXIT_BAD_INPUT
     target = out or str(Path(file or "a").with_suffix(SUFFIX[form]))
-    if target == file:
+    if target == file and target != "-":
         raise click.UsageError(f"-o must not be the source itself, got {target}")
     _write(target, _contents(program, form, debug=debug))
     if listing is not None:
@@ -134,7 +143,7 @@ def _show(diagnostics: Sequence[Diagnostic], form: str) -> None:
 
 def _write(name: str, data: bytes) -> None:
     if name == "-":
-        click.get_binary_stream("stdout").write(data)
+        sys.stdout.buffer.write(data)
         return
     try:
         Path(name).write_bytes(data)

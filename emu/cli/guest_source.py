@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from emu.asm import Program, Segment, assemble
+from emu.asm.elf import read_elf
 from emu.asm.source import decode
 from emu.cli.input_files import read_input, shown
 from emu.cli.numbers import address, unsigned
@@ -114,7 +115,7 @@ def _program(source: GuestSource, endian: Endian) -> Program:
     if source.raw:
         return flat_program(data, name, source.load_at, endian)
     if data.startswith(b"\x7fELF"):
-        raise ImageError("ELF guests cannot be read yet")
+        return read_elf(data, shown(name), lines=False)
     if name != "-" and PurePath(name).suffix not in SOURCE_SUFFIXES and b"\0" in data[:4096]:
         raise ImageError(
             f"{shown(name)} is neither assembly source nor ELF; --raw loads it as it is"

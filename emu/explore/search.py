@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 UNLIMITED: Final = (1 << 64) - 1
 NO_BOUND: Final = (1 << 32) - 1
+MAX_ACTORS: Final = 64
 MAX_CHOICES: Final = 256
 SLICE: Final = 200_000  # steps between two looks at the clock and the keyboard
 
@@ -103,6 +104,7 @@ class Options:
     spurious: bool = False
     delayed: bool = False
     landing: bool = False
+    fine: bool = False
     forget: bool = False
     timers: int = 0
     preemptions: int | None = None
@@ -193,6 +195,7 @@ class Search:
                 "spurious": options.spurious,
                 "delayed": options.delayed,
                 "landing": options.landing,
+                "fine": options.fine,
                 "forget": options.forget,
                 "timers": options.timers,
                 "preemptions": NO_BOUND if options.preemptions is None else options.preemptions,
@@ -250,6 +253,14 @@ class Search:
         first, second = words[0], words[-1]
         _check(lib.emu_search_test(self._handle, group, *first, *second))
 
+    def share(self, ref: int) -> None:
+        """A word that is watched on the way: every change of it must be a step of its own."""
+        _check(lib.emu_search_shared(self._handle, ref))
+
+    def share_cell(self, address: int) -> None:
+        """The same for the 8 bytes at a real address."""
+        _check(lib.emu_search_shared_cell(self._handle, address))
+
     def scratch(self, vcpu: int, ref: int) -> None:
         """A word that means nothing while its vcpu is in the guest."""
         _check(lib.emu_search_scratch(self._handle, vcpu, ref))
@@ -295,6 +306,23 @@ class Search:
             return False
         self._step(verdict)
         return True
+
+    def refined(self, schedule: Iterable[Choice]) -> list[Choice]:
+        """The same schedule in the finest steps, those of the option `fine`.
+
+        Coarse steps depend on what a search has found to be shared; fine ones only on the guest
+        and the hypervisor, so they can be replayed anywhere.
+        """
+        fine: list[Choice] = []
+        self.reset()
+        for actor in range(MAX_ACTORS):
+            crossed = lib.emu_search_crossed(self._handle, actor)
+            fine += [Choice(actor, ChoiceKind.GO)] * crossed
+        for choice in schedule:
+            self.take(choice)
+            crossed = lib.emu_search_crossed(self._handle, choice.actor)
+            fine += [choice, *[Choice(choice.actor, ChoiceKind.GO)] * crossed]
+        return fine
 
     def _teach(self) -> None:
         raw = self._raw_facts()

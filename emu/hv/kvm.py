@@ -104,6 +104,7 @@ class Vcore(Record):
             f"vcore{number}.run_list", kvm.smt_mode + 1, "runnable vcpus", shared=True
         )
 
+
     @property
     def secondaries(self) -> tuple[HostThread, ...]:
         """The threads of its subcore that are offline in the host: all but thread 0."""

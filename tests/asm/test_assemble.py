@@ -51,6 +51,12 @@ def test_org_with_a_label_moves_forward_within_the_section():
     assert len(program.segments) == 1
 
 
+def test_the_section_vectors_begins_at_0():
+    program = assemble("nop\n.section .vectors\n.skip 0x100\nb .\n")
+    assert [segment.address for segment in program.segments] == [0, 0x10000]
+    assert program.word(0x100) == 0x48000000
+
+
 def test_parts_that_overlap_are_refused():
     with pytest.raises(AssemblyError, match="two parts of the program must not overlap"):
         assemble(" .org 0x100\n nop\n nop\n .org 0x104\n nop")

@@ -90,7 +90,7 @@ def test_a_bomb_is_refused_or_harmless(name):
         assert len(str(refusal)) < 1_000_000
     else:
         assert sum(len(segment.data) for segment in program.segments) <= 64 << 20
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 50
 
 
 def test_an_include_cycle_is_refused(tmp_path):

@@ -75,9 +75,7 @@ def test_every_row_that_accesses_storage_is_a_storage_point_or_opaque():
         (".long 0x00000000", PointKind.OPAQUE, NO_REGISTER, NO_REGISTER, 0, 0),
     ],
 )
-def test_a_word_says_what_others_may_see_of_it(
-    source, kind, ra, rb, nbytes, disp
-):
+def test_a_word_says_what_others_may_see_of_it(source, kind, ra, rb, nbytes, disp):
     point = point_of(source)
     assert point.kind is kind
     assert (point.ra, point.rb, point.nbytes, point.disp) == (ra, rb, nbytes, disp)

@@ -87,6 +87,10 @@ def searched(program, **options):
     return outcomes, ended
 
 
+def finest(program):
+    return bare_stage(build(litmus(program)), Options(fine=True)).search
+
+
 @settings(max_examples=60, deadline=None)
 @given(threads)
 def test_every_exhaustive_algorithm_finds_exactly_the_outcomes(program):
@@ -117,11 +121,11 @@ def test_samples_find_only_what_exists(program, seed):
 @given(threads)
 def test_a_schedule_leads_to_its_outcome(program):
     for algorithm in (Algorithm.DFS, Algorithm.BFS, Algorithm.DPOR, Algorithm.PCT):
-        _, ended = searched(program, algorithm=algorithm, max_runs=20)
-        search = bare_stage(build(litmus(program)), Options()).search
-        for found in ended.outcomes:
+        stage = bare_stage(build(litmus(program)), Options(algorithm=algorithm, max_runs=20))
+        search = finest(program)
+        for found in stage.search.run().outcomes:
             search.reset()
-            for choice in found.schedule:
+            for choice in stage.search.refined(found.schedule):
                 assert choice in search.choices()
                 search.take(choice)
             assert search.choices() == []
@@ -131,7 +135,7 @@ def test_a_schedule_leads_to_its_outcome(program):
 @settings(max_examples=20, deadline=None)
 @given(threads)
 def test_taking_steps_back_restores_the_state(program):
-    search = bare_stage(build(litmus(program)), Options()).search
+    search = finest(program)
     search.reset()
     before = (search.hash(), search.values(), search.choices())
     while search.choices():

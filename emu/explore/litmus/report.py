@@ -84,6 +84,10 @@ def json_object(result: Result, judgement: Judgement) -> dict[str, object]:
             "seconds": round(result.seconds, 6),
         },
         "failures": list(judgement.failures),
+        "violations": [
+            {"rule": v.rule, "explanation": v.explanation, "schedule": v.schedule}
+            for v in result.violations
+        ],
     }
 
 
@@ -108,7 +112,6 @@ def _json_outcome(outcome: Outcome) -> dict[str, object]:
         "mem": cells,
         "ghost": ghosts,
         "count": outcome.count,
-        "schedule": outcome.schedule,
     }
 
 

@@ -11,14 +11,13 @@ from emu.explore.litmus.judge_code import compile_condition
 from emu.explore.litmus.model import Ghost, GhostKind, Litmus, Nonzero, observables
 from emu.explore.litmus.stage import prepare
 from emu.explore.litmus.verdict import Outcome, Result, Violation
-from emu.explore.schedule import short_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from emu.explore.litmus.model import Condition
     from emu.explore.litmus.stage import Stage
-    from emu.explore.search import Choice, Ended, Facts, Options
+    from emu.explore.search import Ended, Facts, Options
 
 DEFAULT_HOST = "power9"
 
@@ -36,13 +35,16 @@ def run(
     started = time.perf_counter()
     guest = build(test)
     forget = _srr_is_only_for_handlers(test)
-    stage = prepare(guest, replace(options, delayed=True, landing=True, forget=forget), host)
+    exact = replace(options, delayed=True, landing=True, forget=forget)
+    if test.prohibitions:
+        exact = replace(exact, ample=False)
+    stage = prepare(guest, exact, host)
     rules = _rules(test, host)
     for _, rule, _ in rules:
         stage.search.never(compile_condition(guest, rule, stage.watched))
     ended = stage.search.run(progress)
     violations = [
-        Violation(rules[w.rule][0], rules[w.rule][2], short_text(w.schedule))
+        Violation(rules[w.rule][0], rules[w.rule][2], stage.schedule_text(w.schedule))
         for w in ended.violations
     ]
     outcomes, stuck = _outcomes(test, stage, ended)
@@ -89,15 +91,14 @@ def _outcomes(test: Litmus, stage: Stage, ended: Ended) -> tuple[list[Outcome], 
         state = {o: stage.guest.value(o, raw) for o, raw in values if o in shown}
         key = tuple(state.values())
         known = outcomes.get(key)
-        schedule: tuple[Choice, ...] = found.schedule
         outcomes[key] = Outcome(
             state,
             found.times + (known.count if known else 0),
-            known.schedule if known else short_text(schedule),
+            known.schedule if known else found.schedule,
         )
         words = stage.stuck(found.values[count:])
         if words and words not in stuck:
-            stuck[words] = Violation("deadlock", words, short_text(schedule))
+            stuck[words] = Violation("deadlock", words, stage.schedule_text(found.schedule))
     return list(outcomes.values()), list(stuck.values())
 
 

@@ -12,8 +12,16 @@ from typing import TYPE_CHECKING
 from emu.core._emu import lib
 from emu.core.machine import Machine
 from emu.explore.litmus.guest import MEMORY, Guest
-from emu.explore.litmus.model import Ghost, GhostKind, Location, Observable, Register
+from emu.explore.litmus.model import (
+    Ghost,
+    GhostKind,
+    Location,
+    Observable,
+    Register,
+    observables,
+)
 from emu.explore.points import PointKind
+from emu.explore.schedule import short_text
 from emu.explore.search import Options, Search, Show
 from emu.hv.host import Host
 from emu.hv.ops import Await
@@ -21,6 +29,8 @@ from emu.isa.msr import mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from emu.explore.search import Choice
 
 SF_ME = mask("MSR", "SF", "ME")
 EE, LE = mask("MSR", "EE"), mask("MSR", "LE")
@@ -59,6 +69,10 @@ class Stage:
     search: Search
     watched: list[Observable]
     host: Host | None = None
+
+    def schedule_text(self, schedule: Iterable[Choice]) -> str:
+        """A schedule of this search as a line that can be replayed anywhere."""
+        return short_text(self.search.refined(schedule))
 
     def stuck(self, nodes: Sequence[int]) -> str:
         """Who waits for ever for what is owed to him, in words; empty if nobody does.
@@ -167,6 +181,9 @@ def _finished(
             search.test(_group(GhostKind.BLOCKED, index), place.ceded)
             for waker in (*place.doorbells, *place.wakers):
                 search.test(_group(GhostKind.LOST, index), waker, place.ceded)
+    for rule in guest.test.prohibitions:
+        for observable in observables(rule.condition):
+            _share(search, guest, places, observable)
     watched = guest.test.watched
     watched += [
         Ghost(GhostKind.LOST, i)
@@ -182,6 +199,18 @@ def _finished(
             ]
         )
     return Stage(guest, search, watched, host)
+
+
+def _share(search: Search, guest: Guest, places: list[Places], observable: Observable) -> None:
+    """Make every change of what a prohibition watches a step of its own."""
+    match observable:
+        case Location(name=name):
+            search.share_cell(guest.addresses[name])
+        case Ghost(kind=GhostKind.PEND, thread=thread):
+            for ref, _ in places[thread].doorbells:
+                search.share(ref)
+        case _:
+            pass  # a thread's own registers, and what is judged in end states only
 
 
 def _reads_spr(word: int, number: int) -> bool:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from emu.explore.litmus.model import Litmus, Observable, Value
+    from emu.explore.search import Choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +24,12 @@ class Outcome:
     """One combination of the test's observables, and how it came about.
 
     count: distinct end states (exhaustive search) or executions (sampling) that show it, from 1.
-    schedule: text of one schedule that leads to it.
+    schedule: one that leads to it, in the steps of the search that found it.
     """
 
     state: Mapping[Observable, Value]
     count: int
-    schedule: str = ""
+    schedule: Sequence[Choice] = ()
 
     def __str__(self) -> str:
         return " ".join(f"{o}={v};" for o, v in self.state.items())

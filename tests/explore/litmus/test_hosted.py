@@ -1,9 +1,13 @@
 """Doorbell tests under the hypervisor: guests and host code interleaved in one search."""
 
+from dataclasses import replace
+
 import pytest
 
+from emu.explore.litmus.guest import build
 from emu.explore.litmus.parse import parse
 from emu.explore.litmus.run import run
+from emu.explore.litmus.stage import prepare
 from emu.explore.litmus.verdict import judge
 from emu.explore.search import Algorithm, Options
 
@@ -104,3 +108,16 @@ def test_samples_of_host_code_are_outcomes():
     for algorithm in (Algorithm.RANDOM, Algorithm.PCT, Algorithm.POS):
         result = run(parse(BOTH_READ), Options(algorithm=algorithm, max_runs=300), "power9")
         assert {str(o) for o in result.outcomes} <= found
+
+
+@pytest.mark.parametrize("host", ["power8", "power9"])
+def test_a_refined_schedule_leads_to_the_same_state_in_a_fresh_search(host):
+    options = Options(delayed=True, landing=True)
+    stage = prepare(build(parse(BOTH_READ)), options, host)
+    for found in stage.search.run().outcomes:
+        schedule = stage.search.refined(found.schedule)
+        fresh = prepare(build(parse(BOTH_READ)), replace(options, fine=True), host).search
+        fresh.reset()
+        assert all(fresh.take(choice) for choice in schedule)
+        assert fresh.choices() == []
+        assert fresh.values()[:4] == found.values[:4]

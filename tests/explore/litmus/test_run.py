@@ -9,6 +9,15 @@ from emu.explore.search import Algorithm, Options, Refusal, SearchRefusedError
 
 SPURIOUS = Options(spurious=True)
 
+SB = """PPC SB
+{ 0:r1=1; 1:r1=1; 0:r8=x; 0:r9=y; 1:r8=y; 1:r9=x; }
+ P0           | P1           ;
+ stw r1,0(r8) | stw r1,0(r8) ;
+ lwz r2,0(r9) | lwz r2,0(r9) ;
+ lwz r3,0(r9) | lwz r3,0(r9) ;
+exists (0:r2=0 /\\ 1:r2=0)
+"""
+
 
 def column(*cells, initial="", condition="exists (true)", head=""):
     rows = "".join(f" {cell} ;\n" for cell in cells)
@@ -123,16 +132,7 @@ exists (true)
     ],
 )
 def test_bounds_and_samples_say_what_they_are(options):
-    text = """PPC SB
-{ 0:r1=1; 1:r1=1; 0:r8=x; 0:r9=y; 1:r8=y; 1:r9=x; }
- P0           | P1           ;
- stw r1,0(r8) | stw r1,0(r8) ;
- lwz r2,0(r9) | lwz r2,0(r9) ;
- lwz r3,0(r9) | lwz r3,0(r9) ;
-exists (0:r2=0 /\\ 1:r2=0)
-"""
-    test = parse(text)
-    test.locations = []
+    test = parse(SB)
     result = run(test, options)
     full = {str(o) for o in run(test, Options()).outcomes}
     assert {str(o) for o in result.outcomes} <= full
@@ -141,8 +141,7 @@ exists (0:r2=0 /\\ 1:r2=0)
 
 
 def test_a_limit_of_states_is_a_cut():
-    test = column("lwz r1,0(r9)", "lwz r1,0(r9)", initial="0:r9=x")
-    result = run(test, Options(max_states=2))
+    result = run(parse(SB), Options(max_states=2))
     assert result.cut == "cut off at 2 states"
 
 
