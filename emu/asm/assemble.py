@@ -172,7 +172,7 @@ def _first_pass(
 
 
 def _raise_errors(assembler: Assembler) -> None:
-    if any(diagnostic.severity == "error" for _, _, diagnostic in assembler.diagnostics):
+    if assembler.failed:
         raise AssemblyError(_in_order(assembler))
 
 
@@ -260,7 +260,6 @@ def _sections(assembler: Assembler) -> Iterator[SectionImage]:
                 type=section.type,
                 align=section.align,
                 entsize=section.entsize,
-                link=section.link,
             )
 
 

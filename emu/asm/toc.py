@@ -66,9 +66,7 @@ def make_got(state: State) -> None:
 
     `.got` begins with the TOC pointer, as ld has it; slots follow in order of first use.
     """
-    users = [
-        fixup for fixup in state.insn_fixups if any(name in GOT for name in fixup.modifiers)
-    ]
+    users = [fixup for fixup in state.insn_fixups if any(name in GOT for name in fixup.modifiers)]
     in_slots = {
         _got_target(fixup)
         for fixup in users
