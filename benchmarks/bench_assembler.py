@@ -1,8 +1,8 @@
 """How fast compiler output assembles, in lines per second of CPU time, beside GNU as.
 
 The input is what gcc makes of tests/asm/programs (-O2 and -O2 -g), where the cross compiler is
-there, else a program written here. GNU as has a process a file, its start included; emu does the same files
-in one process, once with cold and then with warm caches.
+there, else a program written here. GNU as has a process a file, its start included; emu does the
+same files in one process, once with cold and then with warm caches.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from emu.asm import assemble
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAMS = sorted((ROOT / "tests" / "asm" / "programs").glob("*.c"))
 GCC, GAS = "powerpc64le-linux-gnu-gcc", "powerpc64le-linux-gnu-as"
-OPTIONS = "-ffreestanding -msoft-float -mno-altivec -mno-vsx -mcpu=power9 -S -o-".split()
+OPTIONS = ["-ffreestanding", "-msoft-float", "-mno-altivec", "-mno-vsx", "-mcpu=power9"]
 ROUNDS = 3
 
 
@@ -35,7 +35,7 @@ def compiled(*options: str) -> list[str]:
         return [body]
     texts = []
     for path in PROGRAMS:
-        command = [GCC, *OPTIONS, *options, path]
+        command = [GCC, *OPTIONS, *options, "-S", "-o-", path]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         texts.append(done.stdout)
     return texts
