@@ -20,7 +20,6 @@ from emu.hv.ops import (
     ReadTrap,
     Reason,
     RunGuest,
-    Sum,
     Trace,
     Write,
 )
@@ -37,9 +36,6 @@ EXIT_EVENTS = {
     Reason.EXTERNAL: Event.EXIT_EXTERNAL,
     Reason.STOP: Event.EXIT_STOP,
 }
-
-NEVER = (1 << 64) - 1
-
 
 def kvmhv_run_single_vcpu(vcpu: Vcpu) -> HostCode[Exit | None]:
     """Run a vcpu in the guest once; None if something came up before it could enter."""
@@ -88,7 +84,6 @@ def kvmhv_vcpu_entry_p9(vcpu: Vcpu) -> HostCode[None]:
     yield Copy(thread.hfscr, vcpu.hfscr)
     yield Write(subproc.lpid, vcpu.kvm.lpid)
     yield Write(subproc.tb_offset, vcpu.kvm.tb_offset)
-    yield from _set_hdec(vcpu)
     if vcpu.kvm.firmware:
         yield CountInMemory(vcpu.kvm.number, vcpu.dispatch_count)
     yield Trace(Event.ENTER, vcpu.index)
@@ -99,12 +94,3 @@ def kvmhv_vcpu_entry_p9(vcpu: Vcpu) -> HostCode[None]:
         yield Write(vcpu.doorbell_request, 1)  # merged: a 0 here must not erase a sender's 1
         yield Write(subproc.dpdes, 0)
     yield Write(subproc.lpid, 0)
-
-
-def _set_hdec(vcpu: Vcpu) -> HostCode[None]:
-    """Bound the stay in the guest if other tasks share this cpu."""
-    cpu = vcpu.pcpu
-    if cpu.timeslice:
-        yield Sum(cpu.thread.hdec_expires, cpu.timebase, cpu.timeslice)
-    else:
-        yield Write(cpu.thread.hdec_expires, NEVER)

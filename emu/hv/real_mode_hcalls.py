@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from emu.hv.event import Event
+from emu.hv.host_sched import NEVER
 from emu.hv.kvm import EXITING, NAPPING_CEDE
 from emu.hv.ops import (
     Await,
@@ -27,7 +28,6 @@ from emu.hv.ops import (
     at_least,
     nonzero,
 )
-from emu.hv.p9_entry import NEVER
 from emu.isa.msr import mask
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from emu.hv.event import Event
+from emu.hv.host_sched import NEVER
 from emu.hv.kvm import EXITING, NAPPING_NOVCPU
 from emu.hv.ops import (
     Add,
@@ -35,7 +36,7 @@ from emu.hv.ops import (
     past,
     zero,
 )
-from emu.hv.p9_entry import EXIT_EVENTS, NEVER
+from emu.hv.p9_entry import EXIT_EVENTS
 from emu.hv.real_mode_hcalls import kvmppc_h_cede, kvmppc_read_intr, kvmppc_rm_h_confer
 from emu.isa.hcalls import BY_NAME as HCALLS
 from emu.isa.interrupts import BY_NAME as INTERRUPTS
