@@ -126,22 +126,18 @@ class Vm:
             self.host.words[vcpu.gpr(3)] = vcpu.vcpu_id
             self.host.words[vcpu.gpr(4)] = len(self.vcpus)
 
-    def place(self, program: Program, offset: int = 0) -> int:
-        """Put a program into memory, `offset` bytes from where it says; returns its end.
-
-        Raises ImageError if it does not fit.
-        """
+    def place(self, program: Program) -> int:
+        """Put a program into memory; returns its end. Raises ImageError if it does not fit."""
         machine = self.host.machine
         top = 0
         for segment in program.segments:
-            address = segment.address + offset
-            end = address + max(segment.size, len(segment.data))
-            if address < 0 or end > self.memory:
+            end = segment.address + max(segment.size, len(segment.data))
+            if segment.address < 0 or end > self.memory:
                 raise ImageError(
                     f"the program must lie within the {self.memory:#x} bytes of guest memory, "
-                    f"got {address:#x} to {end:#x}"
+                    f"got {segment.address:#x} to {end:#x}"
                 )
-            machine.write(self.number, address, segment.data)
+            machine.write(self.number, segment.address, segment.data)
             top = max(top, end)
         return top
 
