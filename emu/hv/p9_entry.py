@@ -40,13 +40,13 @@ EXIT_EVENTS = {
 def kvmhv_run_single_vcpu(vcpu: Vcpu) -> HostCode[Exit | None]:
     """Run a vcpu in the guest once; None if something came up before it could enter."""
     cpu = vcpu.pcpu
-    yield Write(vcpu.ceded, 0)
     yield from local_irq_disable(cpu)
     yield Write(vcpu.state, RUNNABLE)
     if (yield Read(vcpu.request_exit)) or (yield Read(cpu.need_resched)):
         yield Write(vcpu.state, BUSY_IN_HOST)
         yield from local_irq_enable(cpu)
         return None
+    yield Write(vcpu.ceded, 0)
     # Published before any pending flag is looked at (with a barrier between): a sender sets the
     # flag first and looks here afterwards, so at least one of the two sees the other.
     yield Write(vcpu.cpu, 1 + cpu.number)
@@ -84,6 +84,7 @@ def kvmhv_vcpu_entry_p9(vcpu: Vcpu) -> HostCode[None]:
     yield Copy(thread.hfscr, vcpu.hfscr)
     yield Write(subproc.lpid, vcpu.kvm.lpid)
     yield Write(subproc.tb_offset, vcpu.kvm.tb_offset)
+    yield Write(subproc.vtb_offset, vcpu.kvm.vtb_offset)
     if vcpu.kvm.firmware:
         yield CountInMemory(vcpu.kvm.number, vcpu.dispatch_count)
     yield Trace(Event.ENTER, vcpu.index)
