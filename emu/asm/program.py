@@ -69,7 +69,6 @@ class SectionImage:
     type: int
     align: int = 1
     entsize: int = 0
-    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)
