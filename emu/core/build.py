@@ -85,7 +85,7 @@ class BuildExt(build_ext):
         wrapper = gen / "_emu.c"
         text = io.StringIO()
         with contextlib.redirect_stdout(None):  # it says what it generates
-            ffi.emit_c_code(text)
+            ffi.emit_c_code(text)  # type: ignore[arg-type]  # the stubs know only names of files
         write(wrapper, UNWARNED + text.getvalue())
         ext.sources = [*ext.sources, str(wrapper.relative_to(ROOT))]
         ext.include_dirs += ["csrc", str(gen)]
