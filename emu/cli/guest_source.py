@@ -51,7 +51,10 @@ def guest_options(command: Callable[..., int]) -> Callable[..., int]:
         guest: str | None, text: str | None, raw: bool, load_at: int | None, entry: str | None,
         **arguments: Any,  # noqa: ANN401  whatever else the command takes
     ) -> int:
-        if (guest is None) == (text is None):
+        restoring = arguments.get("restore") is not None
+        if restoring and (guest is not None or text is not None):
+            raise click.UsageError("--restore FILE takes the place of GUEST and -e TEXT")
+        if not restoring and (guest is None) == (text is None):
             raise click.UsageError("one GUEST, or -e TEXT")
         if raw and text is not None:
             raise click.UsageError("--raw is for a GUEST, -e TEXT is assembly")

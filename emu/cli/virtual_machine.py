@@ -23,14 +23,7 @@ def build(options: MachineOptions, guest: Guest) -> Vm:
     machine = options.machine or ("pseries" if guest.relocates else "bare")
     if machine == "bare" and guest.relocates:
         raise ConfigError("a guest that relocates itself needs --machine pseries, got bare")
-    policy = Policy(options.thread_assignment, options.entry_exit, options.run_when)
-    host = Host(
-        options.host,
-        cores=options.cores,
-        subcores=options.subcores,
-        seed=options.seed,
-        policy=policy,
-    )
+    host = host_of(options)
     vm = host.create_vm(memory=options.mem, smt=options.smt)
     loader: Vm | Pseries = vm
     if machine == "pseries":
@@ -41,6 +34,20 @@ def build(options: MachineOptions, guest: Guest) -> Vm:
     if guest.end is not None:
         vm.end_at(guest.end)
     return vm
+
+
+def host_of(options: MachineOptions) -> Host:
+    """Make the host that was asked for, without a VM.
+
+    Raises ConfigError.
+    """
+    return Host(
+        options.host,
+        cores=options.cores,
+        subcores=options.subcores,
+        seed=options.seed,
+        policy=Policy(options.thread_assignment, options.entry_exit, options.run_when),
+    )
 
 
 def scheduler_of(options: MachineOptions) -> Scheduler:
