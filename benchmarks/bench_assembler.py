@@ -1,13 +1,12 @@
-"""How fast compiler output assembles, in lines per second of CPU time, beside GNU as.
+"""How fast compiler output assembles, in lines per second, beside GNU as.
 
 The input is what gcc makes of tests/asm/programs (-O2 and -O2 -g), where the cross compiler is
-there, else a program written here. GNU as has a process a file, its start included; emu does the
-same files in one process, once with cold and then with warm caches.
+there, else a program written here. GNU as includes the start of its process, so it gets one file
+with everything; emu is timed on the same text, once with cold and once with warm parse caches.
 """
 
 from __future__ import annotations
 
-import resource
 import shutil
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from emu.asm import assemble
 ROOT = Path(__file__).resolve().parent.parent
 PROGRAMS = sorted((ROOT / "tests" / "asm" / "programs").glob("*.c"))
 GCC, GAS = "powerpc64le-linux-gnu-gcc", "powerpc64le-linux-gnu-as"
-OPTIONS = ["-ffreestanding", "-msoft-float", "-mno-altivec", "-mno-vsx", "-mcpu=power9"]
+OPTIONS = "-ffreestanding -msoft-float -mno-altivec -mno-vsx -mcpu=power9 -S -o-".split()
 ROUNDS = 3
 
 
@@ -35,7 +34,7 @@ def compiled(*options: str) -> list[str]:
         return [body]
     texts = []
     for path in PROGRAMS:
-        command = [GCC, *OPTIONS, *options, "-S", "-o-", path]
+        command = [GCC, *OPTIONS, *options, path]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         texts.append(done.stdout)
     return texts
@@ -43,10 +42,10 @@ def compiled(*options: str) -> list[str]:
 
 def emu_seconds(texts: list[str]) -> float:
     """Time for all texts, one after another."""
-    started = time.process_time()
+    started = time.perf_counter()
     for text in texts:
         assemble(text, endian="little")
-    return time.process_time() - started
+    return time.perf_counter() - started
 
 
 def gas_seconds(texts: list[str], directory: Path) -> float:
@@ -58,17 +57,11 @@ def gas_seconds(texts: list[str], directory: Path) -> float:
         paths.append(path)
     best = float("inf")
     for _ in range(ROUNDS):
-        started = children_seconds()
+        started = time.perf_counter()
         for path in paths:
             subprocess.run([GAS, "-mpower9", "-o", directory / "out.o", path], check=True)
-        best = min(best, children_seconds() - started)
+        best = min(best, time.perf_counter() - started)
     return best
-
-
-def children_seconds() -> float:
-    """CPU time of the processes that have ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def main() -> int:

@@ -58,9 +58,8 @@ void emu_free(emu_machine *m)
 {
     if (!m)
         return;
-    m->closing = 1;
-    if (m->snapshots)
-        return;
+    while (m->snapshots)
+        emu_drop(m, m->snapshots);
     for (uint32_t i = 0; m->vms && i < m->config.nvms; i++)
         free_vm(&m->vms[i]);
     free(m->vms);

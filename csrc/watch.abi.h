@@ -28,10 +28,9 @@ typedef struct {
     uint64_t exits;            /* bit = emu_exit_reason that stops */
     uint64_t vectors[2];       /* bit = interrupt vector / 0x20 that stops, when it has been taken */
     uint64_t kinds;            /* bit = emu_step that stops */
-    uint64_t ready;            /* 1 + vcpu: stop when it has done an instruction, or taken an interrupt,
-                                  and its guest is about to go on; 0 = none */
-    uint64_t ready_ic;         /* in and out: its instruction count before that one */
-    uint32_t moved;            /* in and out: it has, and is not yet back; 0 at first */
+    uint64_t ready;            /* 1 + vcpu: stop when it has done an instruction, taken an interrupt
+                                  or left the guest, and its guest is about to go on; 0 = none */
+    uint32_t moved;            /* in and out: it has, and is not yet back */
     uint32_t first;            /* in: look for `words` before the first step too */
     uint64_t actor;            /* 1 + actor whose steps `kinds` is about, 0 = any */
     uint32_t stopped_by;       /* out: emu_stopped_by */
@@ -52,8 +51,8 @@ typedef enum {
 /* As emu_engine_run, whose limits are kept; EMU_WALK_PAUSE with .stopped_by nonzero: see there.
  * The log of deeds is used and emptied if `vectors` is not 0. */
 emu_verdict emu_debug_run(emu_engine *e, emu_machine *m, emu_run_args *args, emu_debug *d);
-/* Note what the watches are now. */
-void emu_debug_look(emu_machine *m, emu_debug *d);
+/* Note what the watches are now, and whether the vcpu that is to be ready is not. */
+void emu_debug_look(const emu_engine *e, emu_machine *m, emu_debug *d);
 /* The actor whose turn goes on with the next step; -1: the scheduler chooses. */
 int64_t emu_engine_turn(const emu_engine *e, emu_machine *m);
 /* Whether some actor is to run this vcpu's guest next. */

@@ -16,13 +16,13 @@ static uint64_t value_of(emu_machine *m, const emu_watch *w)
     return value;
 }
 
-void emu_debug_look(emu_machine *m, emu_debug *d)
+void emu_debug_look(const emu_engine *e, emu_machine *m, emu_debug *d)
 {
     for (uint32_t i = 0; i < d->nwatches; i++)
         d->watches[i].value = value_of(m, &d->watches[i]);
-    if (d->ready && d->ready <= m->config.nvcpus)
-        d->ready_ic = emu_vcpu_at(m, d->ready - 1)->ic;
     d->moved = 0;
+    if (d->ready && d->ready <= m->config.nvcpus)
+        d->moved = !emu_engine_in_guest(e, m, (uint32_t)d->ready - 1);
 }
 
 static int stop(emu_debug *d, emu_stopped_by by, uint32_t which)
@@ -89,19 +89,22 @@ static int interrupt_stops(emu_machine *m, emu_debug *d)
     return stops;
 }
 
-static int becomes_ready(const emu_engine *e, emu_machine *m, emu_debug *d, const emu_run_args *r)
+static int is_ready(const emu_engine *e, emu_machine *m, emu_debug *d)
 {
-    if (!d->ready || d->ready > m->config.nvcpus)
-        return 0;
-    uint64_t ic = emu_vcpu_at(m, d->ready - 1)->ic;
-    if (ic != d->ready_ic
-        || (r->last == EMU_STEP_GUEST && emu_engine_guest(e, m, r->actor) == d->ready))
-        d->moved = 1;
-    d->ready_ic = ic;
     if (!d->moved || !emu_engine_in_guest(e, m, (uint32_t)d->ready - 1))
         return 0;
     d->moved = 0;
     return stop(d, EMU_STOPPED_BY_READY, (uint32_t)d->ready - 1);
+}
+
+/* Whether the step just done was the guest of the vcpu that is to be ready, or its leaving. */
+static int was_its_guest(const emu_engine *e, emu_machine *m, const emu_debug *d,
+                         const emu_run_args *r)
+{
+    if (r->last == EMU_STEP_GUEST)
+        return emu_engine_guest(e, m, r->actor) == d->ready;
+    return r->last == EMU_STEP_EXIT
+           && emu_thread_at(m, emu_engine_at(e, r->last_node)->a)->vcpu == d->ready;
 }
 
 /* Whether the next step is an instruction to stop in front of. */
@@ -123,12 +126,13 @@ emu_verdict emu_debug_run(emu_engine *e, emu_machine *m, emu_run_args *r, emu_de
     const uint64_t limit = r->max_steps;
     uint64_t max_steps = limit, max_insns = r->max_insns, max_nodes = r->max_nodes;
     uint64_t steps = 0, insns = 0;
+    int ready = d->ready && d->ready <= m->config.nvcpus;
     int vectors = d->vectors[0] || d->vectors[1];
     emu_verdict verdict = EMU_WALK_PAUSE;
     d->stopped_by = EMU_STOPPED_BY_NOTHING;
     if (vectors && emu_log_size(m, LOG_ENTRIES))
         return EMU_WALK_MEMORY;
-    if (d->first && word_stops(e, m, d))
+    if ((ready && is_ready(e, m, d)) || (d->first && word_stops(e, m, d)))
         max_steps = 0;
     while (steps < max_steps && insns < max_insns && steps < max_nodes) {
         r->max_steps = 1;
@@ -140,7 +144,10 @@ emu_verdict emu_debug_run(emu_engine *e, emu_machine *m, emu_run_args *r, emu_de
         int stops = r->steps && step_stops(e, d, r);
         stops |= r->steps && exit_stops(e, m, d, r);
         stops |= vectors && interrupt_stops(m, d);
-        stops |= r->steps && becomes_ready(e, m, d, r);
+        /* An actor whose answer is to be learned has not moved yet. */
+        if (ready && r->steps && was_its_guest(e, m, d, r))
+            d->moved = 1;
+        stops |= ready && verdict != EMU_WALK_LEARN && is_ready(e, m, d);
         stops |= watched_changed(m, d);
         if (verdict != EMU_WALK_PAUSE || stops)
             break;

@@ -46,25 +46,16 @@ MAX_CONDITIONALS = 1000
 
 
 class Frame:
-    """Lines being read: a file, an expansion, or the rest of a line.
+    """Lines being read: a file, an expansion, or the rest of a line."""
 
-    conditionals: how many were open where it begins. macro: an expansion, or rest of a line of one.
-    """
-
-    __slots__ = ("conditionals", "lines", "macro", "rest")
+    __slots__ = ("conditionals", "lines", "macro")
 
     def __init__(
-        self,
-        lines: Iterator[tuple[Line, Sequence[Statement]]],
-        conditionals: int,
-        *,
-        macro: bool,
-        rest: bool = False,
+        self, lines: Iterator[tuple[Line, Sequence[Statement]]], conditionals: int, *, macro: bool
     ) -> None:
         self.lines = lines
-        self.conditionals = conditionals
+        self.conditionals = conditionals  # how many were open where it begins
         self.macro = macro
-        self.rest = rest
 
 
 class Conditional:
@@ -228,8 +219,7 @@ class Assembler(State):
     def _after_expansion(self, depth: int, rest: Sequence[Statement], frame: Frame) -> None:
         """What follows a macro call on its line is read after the expansion."""
         if len(self.frames) > depth:
-            lines = iter([(self.line, rest)])
-            remaining = Frame(lines, len(self.conditionals), macro=frame.macro, rest=True)
+            remaining = Frame(iter([(self.line, rest)]), len(self.conditionals), macro=frame.macro)
             self.frames.insert(depth, remaining)
 
     def _statement(self, statement: Statement) -> None:
@@ -450,7 +440,7 @@ class Assembler(State):
         while self.frames and self.frames[-1].macro:
             frame = self.frames.pop()
             del self.conditionals[frame.conditionals :]
-            if not frame.rest:
+            if frame.lines.__class__.__name__ == "generator":
                 return
 
     # -- instructions

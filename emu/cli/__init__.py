@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 # name -> what `emu --help` says of it; the command itself is `command` in emu.cli.NAME
 COMMANDS = {
     "run": "run a guest and report how it ended",
+    "debug": "run a guest under the debugger, forwards and backwards",
+    "gdb": "let gdb debug a guest, forwards and backwards",
     "asm": "assemble a program",
     "dis": "disassemble a file, or words given as hex",
     "isa": "the manual of an instruction, SPR, interrupt or hcall",

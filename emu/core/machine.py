@@ -60,7 +60,7 @@ class Logged(NamedTuple):
 
 
 # The reason as an object, without a constructor call at each exit.
-_EXITS: Final[tuple[Exit, ...]] = tuple(Exit(number) for number in range(len(Exit)))
+_EXITS: Final = tuple(Exit(number) for number in range(len(Exit)))
 
 _STRUCTS: Final = {
     "machine": "emu_machine_state",
@@ -76,11 +76,11 @@ _AREAS: Final = {
     "actor": lib.EMU_AREA_ACTOR,
     "host": lib.EMU_AREA_HOST,
 }
-_OFFSETS: Final[dict[str, dict[str, int]]] = {
+_OFFSETS: Final = {
     area: {name: field.offset // 8 for name, field in ffi.typeof(struct).fields}
     for area, struct in _STRUCTS.items()
 }
-_SIZES: Final[dict[str, int]] = {area: ffi.sizeof(struct) // 8 for area, struct in _STRUCTS.items()}
+_SIZES: Final = {area: ffi.sizeof(struct) // 8 for area, struct in _STRUCTS.items()}
 
 
 class Window:
@@ -158,8 +158,14 @@ class Snapshot:
         if handle == ffi.NULL:
             raise MemoryError("no memory for a snapshot")
         self.machine = machine
-        owner = machine.handle
-        self._handle = ffi.gc(handle, lambda it: lib.emu_drop(owner, it))
+        owner, alive = machine.handle, machine.alive
+
+        def drop(it: object) -> None:
+            # Cyclic garbage may go in any order, and a machine takes its snapshots with it.
+            if alive:
+                lib.emu_drop(owner, it)
+
+        self._handle = ffi.gc(handle, drop)
 
 
 class Machine:
@@ -199,7 +205,13 @@ class Machine:
         )
         if handle == ffi.NULL:
             raise MemoryError("no memory for a machine")
-        self.handle = ffi.gc(handle, lib.emu_free)
+        self.alive = alive = [True]
+
+        def free(it: object) -> None:
+            alive.clear()
+            lib.emu_free(it)
+
+        self.handle = ffi.gc(handle, free)
         self.generation = generation
         nbytes = 8 * lib.emu_nwords(self.handle)
         self.words = self._view(lib.emu_words(self.handle), nbytes).cast("Q")
@@ -230,8 +242,7 @@ class Machine:
 
     def run(self, thread: int, budget: int) -> Exit:
         """Run up to `budget` guest instructions (below 2**64) on one thread; see `emu_run`."""
-        number: int = self._run(self.handle, thread, budget)
-        return _EXITS[number]
+        return _EXITS[self._run(self.handle, thread, budget)]
 
     def breakpoint(self, vm: int, address: int, on: bool) -> None:
         """Set or remove a breakpoint at a real address, a multiple of 4."""

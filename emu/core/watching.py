@@ -10,7 +10,7 @@ from emu.core._emu import ffi, lib
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from emu.core.engine import StepKind
+    from emu.core.engine import Engine, StepKind
     from emu.core.machine import Machine
 
 EVERY_VCPU = (1 << 64) - 1
@@ -45,8 +45,8 @@ class Watching:
     words: (mask, match) of instructions to stop in front of. events: numbers that host code
     traces. exits: reasons why a guest is left. vectors: interrupts taken by a guest. kinds: of
     steps, those of `actor` if it is given. vcpus: whose instructions, events, exits and
-    interrupts; None = everybody's. ready: a vcpu that does an instruction or takes an interrupt,
-    and whose guest is then about to go on.
+    interrupts; None = everybody's. ready: a vcpu that does an instruction, takes an interrupt or
+    leaves the guest, and whose guest is then about to go on.
     """
 
     def __init__(
@@ -90,12 +90,12 @@ class Watching:
             },
         )
 
-    def look(self, machine: Machine, *, first: bool = False) -> None:
+    def look(self, engine: Engine, machine: Machine, *, first: bool = False) -> None:
         """Note what the watched values are now.
 
         first: the instruction that comes first counts for `words` too.
         """
-        lib.emu_debug_look(machine.handle, self.handle)
+        lib.emu_debug_look(engine.handle, machine.handle, self.handle)
         self.handle.first = first
 
     def go_on(self) -> None:

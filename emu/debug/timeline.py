@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from emu.core.engine import StepKind, Verdict
 from emu.core.watching import StoppedBy
 from emu.errors import ReplayError
+from emu.hv.host import Outcome
 from emu.hv.schedulers import RoundRobin, Scheduler
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from emu.core.machine import Snapshot
     from emu.core.watching import Watching
-    from emu.hv.host import Host, Outcome
+    from emu.hv.host import Host
 
 INTERVAL: Final = 1 << 18  # steps between snapshots while a run is new
 MOST_SNAPSHOTS: Final = 128
@@ -66,6 +67,7 @@ class End:
 class Halt:
     """Why going forward stopped.
 
+    start: nothing has happened yet.
     limit: the position asked for is reached. breakpoint: `actor`'s guest is in front of one.
     watching: for one of the reasons given, `by` and `which`. end: nothing can go on.
     interrupted: by the user.
@@ -97,6 +99,7 @@ class Timeline:
         scheduler: Scheduler | None = None,
         *,
         most_bytes: int = MOST_BYTES,
+        most_insns: int = PLENTY,
         interrupted: Callable[[], bool] = lambda: False,
     ) -> None:
         self.host = host
@@ -107,6 +110,7 @@ class Timeline:
         self.end: End | None = None
         self.edits: list[Edit] = []
         self.most_bytes = most_bytes
+        self.most_insns = most_insns
         self._order, self._slice = host.prepare(scheduler or RoundRobin())
         self._moments: list[_Moment] = []
         self.machine.pay_interrupts(True)
@@ -139,14 +143,17 @@ class Timeline:
         *,
         watching: Watching | None = None,
         first: bool = False,
+        again: bool = False,
     ) -> Halt:
         """Go on to a position, or until something stops it.
+
+        again: the watching goes on where it stopped; it does not take a new look.
 
         first: what the machine stands in front of (breakpoint, instruction to catch) counts; it
         does not for a run that goes on from where it has stopped for just that.
         """
-        if watching is not None:
-            watching.look(self.machine, first=first)
+        if watching is not None and not again:
+            watching.look(self.host.engine, self.machine, first=first)
         passing = not first
         while self.position < limit:
             if self.interrupted():
@@ -193,7 +200,7 @@ class Timeline:
             self.machine,
             self._order,
             self._slice,
-            PLENTY,
+            self.most_insns - host.instructions,
             PLENTY,
             max_steps=limit - self.position,
             watching=watching,
@@ -206,6 +213,9 @@ class Timeline:
         if host.answer(stop) or stop.verdict is Verdict.PAUSE:
             if self.position - last.position >= INTERVAL:
                 self._remember()
+            if host.instructions >= self.most_insns:
+                self.end = End(self.position, Outcome("limit", host.instructions))
+                return Halt("end", stop.actor)
             if by is StoppedBy.NOTHING or watching is None:
                 return None
             return Halt("watching", stop.actor, by, watching.which, stop.last)
@@ -283,13 +293,26 @@ class Timeline:
         self._remember()
 
     def last(
-        self, before: int, watching: Watching | None, accept: Callable[[Halt], bool]
+        self,
+        before: int,
+        watching: Watching | None,
+        accept: Callable[[Halt], bool],
+        *,
+        near: int = 0,
     ) -> int | None:
         """Find the last position below `before` where going forward would stop; None: none.
 
-        accept: judges a stop, with the machine at it. Leaves the machine anywhere. Raises
-        KeyboardInterrupt if the user interrupts.
+        accept: judges a stop, with the machine at it; it is also told of each `start` of a
+        stretch. near: look first this far back, and then ever further. Leaves the machine
+        anywhere. Raises KeyboardInterrupt if the user interrupts.
         """
+        while near and near < INTERVAL and near < before:
+            self.goto(before - near)
+            self._remember()
+            found = self._last_between(before - near, before, before, watching, accept)
+            if found is not None:
+                return found
+            near *= 8
         for i in range(bisect_left(self._moments, before, key=_place) - 1, -1, -1):
             start = self._moments[i].position
             until = self._moments[i + 1].position if i + 1 < len(self._moments) else before
@@ -307,6 +330,7 @@ class Timeline:
         accept: Callable[[Halt], bool],
     ) -> int | None:
         self.goto(start)
+        accept(Halt("start"))
         found = None
         first = True
         while self.position < until:

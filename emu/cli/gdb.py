@@ -1,0 +1,106 @@
+"""`emu gdb`: a server for gdb's remote protocol."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from emu.cli.debug_session import session_of
+from emu.cli.exit_codes import EXIT_OK
+from emu.cli.guest_source import GuestSource, guest_options
+from emu.cli.machine_options import MachineOptions, machine_options
+from emu.debug.commands import Interpreter
+from emu.debug.gdb.serve import Conversation, Pipes, Socket, listen, refuse_others
+from emu.errors import EmuError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from emu.debug.session import Session
+
+
+@click.command("gdb")
+@guest_options
+@machine_options
+@click.option("--stdio", is_flag=True, help="Talk on standard input and output.")
+@click.option(
+    "--listen",
+    "address",
+    metavar="HOST:PORT",
+    help="Wait for gdb here; loopback unless HOST says otherwise.",
+)
+@click.option("--log", metavar="FILE", help="Write every packet to a file.")  # fmt: skip
+def command(
+    guest: GuestSource, machine: MachineOptions, *, stdio: bool, address: str | None,
+    log: str | None,
+) -> int:  # fmt: skip
+    """Let gdb debug a guest: breakpoints, watchpoints, reverse execution, `monitor help`.
+
+    \b
+    gdb-multiarch guest.elf -ex 'target remote | emu gdb guest.elf --stdio'
+    gdb-multiarch guest.elf -ex 'target remote :1234'    with emu gdb --listen :1234
+    """  # noqa: D301 - \b is click's, and not an escape here
+    if stdio == (address is not None):
+        raise click.UsageError("one of --stdio and --listen")
+    session = session_of(guest, machine)
+    path = _elf_path(guest.name or "-")
+    logging = _log(log)
+    if address is None:
+        # What else is written must not get between the packets.
+        out = os.dup(sys.stdout.fileno())
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        stream = Pipes(sys.stdin.fileno(), out)
+        Conversation(session, stream, monitor=monitor(session), path=path, log=logging).run()
+        return EXIT_OK
+    with listen(address) as listener:
+        name, port = listener.getsockname()[:2]
+        click.echo(f"emu: waiting for gdb at {name}:{port}", err=True)
+        while True:
+            connection, _ = listener.accept()
+            with connection:
+                conversation = Conversation(
+                    session,
+                    Socket(connection),
+                    monitor=monitor(session),
+                    path=path,
+                    log=logging,
+                    meanwhile=lambda: refuse_others(listener),
+                )
+                conversation.run()
+            if conversation.stub.killed:
+                return EXIT_OK
+
+
+def monitor(session: Session) -> Callable[[str], str]:
+    """Run the prompt's commands for gdb; what goes wrong is text too."""
+    lines: list[str] = []
+    interpreter = Interpreter(session, lines.append)
+
+    def run(line: str) -> str:
+        lines.clear()
+        try:
+            interpreter.execute(line)
+        except EmuError as error:
+            lines.append(f"error: {error}")
+        return "".join(f"{text}\n" for text in lines)
+
+    return run
+
+
+def _elf_path(name: str) -> str:
+    """Where gdb finds the guest's symbols by itself; empty if it is not an ELF file."""
+    if name == "-":
+        return ""
+    with Path(name).open("rb") as file:
+        return str(Path(name).resolve()) if file.read(4) == b"\x7fELF" else ""
+
+
+def _log(name: str | None) -> Callable[[str], None] | None:
+    if name is None:
+        return None
+    file = Path(name).open("w", encoding="utf-8", buffering=1)  # noqa: SIM115 - until the end
+    return lambda line: print(line, file=file)

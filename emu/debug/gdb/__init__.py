@@ -1,0 +1,1 @@
+"""gdb's remote protocol: packets (bytes), stub (what they mean for a session), serve (streams)."""

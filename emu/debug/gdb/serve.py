@@ -1,0 +1,206 @@
+"""Connects a stub to a gdb: over standard input and output, or over a socket.
+
+While the machine runs, the stream is looked at from time to time, so that Ctrl-C works in both
+directions and the guest's console appears as it is written.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+from typing import TYPE_CHECKING, Final, Protocol
+
+from emu.debug.gdb.packets import INTERRUPT, Reader, frame, to_hex
+from emu.debug.gdb.stub import Stub
+from emu.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from emu.debug.session import Session
+
+CHUNK: Final = 0x10000
+LOOPBACK: Final = {"", "localhost"}
+
+
+class Stream(Protocol):
+    """Bytes to and from a gdb."""
+
+    def fileno(self) -> int:
+        """What select() waits for."""
+
+    def receive(self) -> bytes:
+        """Some bytes; none when the other end is gone."""
+
+    def send(self, data: bytes) -> None:
+        """Send all. Raises OSError when the other end is gone."""
+
+
+class Pipes:
+    """Standard input and output, or any two file descriptors."""
+
+    def __init__(self, read_from: int, write_to: int) -> None:
+        self._in = read_from
+        self._out = write_to
+
+    def fileno(self) -> int:
+        """What select() waits for."""
+        return self._in
+
+    def receive(self) -> bytes:
+        """Some bytes; none at the end."""
+        return os.read(self._in, CHUNK)
+
+    def send(self, data: bytes) -> None:
+        """Send all."""
+        while data:
+            data = data[os.write(self._out, data) :]
+
+
+class Socket:
+    """A TCP connection."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        if connection.family in (socket.AF_INET, socket.AF_INET6):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def fileno(self) -> int:
+        """What select() waits for."""
+        return self._connection.fileno()
+
+    def receive(self) -> bytes:
+        """Some bytes; none when the other end is gone."""
+        try:
+            return self._connection.recv(CHUNK)
+        except ConnectionError:
+            return b""
+
+    def send(self, data: bytes) -> None:
+        """Send all."""
+        self._connection.sendall(data)
+
+
+class Conversation:
+    """One gdb and one session, until gdb goes."""
+
+    def __init__(
+        self,
+        session: Session,
+        stream: Stream,
+        *,
+        monitor: Callable[[str], str],
+        path: str = "",
+        log: Callable[[str], None] | None = None,
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.session = session
+        self.stream = stream
+        self.stub = Stub(session, output=self._print, monitor=monitor, path=path)
+        self._reader = Reader()
+        self._waiting: list[bytes] = []
+        self._gone = False
+        self._log = log
+        self._meanwhile = meanwhile
+        self._shown = [len(vm.console) for vm in session.host.vms]
+
+    def run(self) -> None:
+        """Answer until gdb detaches, kills, or hangs up."""
+        before, self.session.interrupt = self.session.interrupt, self._interrupted
+        try:
+            while not (self.stub.done or self._gone):
+                while self._waiting and not self.stub.done:
+                    self._answer(self._waiting.pop(0))
+                if not self.stub.done:
+                    self._meanwhile()
+                    self._receive(0.2)
+        except OSError:
+            pass  # whoever it was has hung up
+        finally:
+            self.session.interrupt = before
+            self.stub.forget_points()
+
+    def _answer(self, packet: bytes) -> None:
+        if packet == INTERRUPT:
+            return  # the machine stands still already
+        if self._log is not None:
+            self._log(f"<- {packet[:200].decode('latin-1')}")
+        reply = self.stub.handle(packet)
+        self._console()
+        if reply is None:
+            return
+        if self._log is not None:
+            self._log(f"-> {reply[:200].decode('latin-1')}")
+        self.stream.send(frame(reply))
+
+    def _receive(self, patience_s: float) -> None:
+        """Take in what has come, waiting so long for the first of it."""
+        readable, _, _ = select.select([self.stream.fileno()], [], [], patience_s)
+        if not readable:
+            return
+        data = self.stream.receive()
+        if not data:
+            self._gone = True
+            return
+        # Acknowledged unless gdb has already been told that nothing will be.
+        silent = self.stub.no_ack
+        self._waiting += self._reader.feed(data)
+        acknowledge = self._reader.take_acknowledge()
+        if acknowledge and not silent:
+            self.stream.send(acknowledge)
+
+    def _interrupted(self) -> bool:
+        """Whether gdb wants the machine to stop; called while it runs."""
+        self._console()
+        self._meanwhile()
+        self._receive(0)
+        if INTERRUPT in self._waiting:
+            self._waiting.remove(INTERRUPT)
+            return True
+        return self._gone
+
+    def _console(self) -> None:
+        """Send what guests have written since the last time."""
+        for i, vm in enumerate(self.session.host.vms):
+            text = vm.console
+            if len(text) > self._shown[i]:
+                self._print(text[self._shown[i] :])
+                self._shown[i] = len(text)
+
+    def _print(self, text: bytes) -> None:
+        for at in range(0, len(text), 1024):
+            self.stream.send(frame(b"O" + to_hex(text[at : at + 1024])))
+
+
+def listen(where: str) -> socket.socket:
+    """Listen at HOST:PORT, :PORT or PORT; the loopback interface unless HOST says otherwise.
+
+    Raises ConfigError.
+    """
+    host, _, port = where.rpartition(":")
+    if not port.isdecimal() or len(port) > 5 or int(port) > 0xFFFF:
+        raise ConfigError(f"an address to listen at is HOST:PORT, got {where!r}")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1" if host in LOOPBACK else host.strip("[]"), int(port)))
+        listener.listen(4)
+    except OSError as error:
+        listener.close()
+        raise ConfigError(f"cannot listen at {where}: {error.strerror or error}") from None
+    return listener
+
+
+def refuse_others(listener: socket.socket) -> None:
+    """Turn away whoever else connects, with a sentence that gdb prints."""
+    while select.select([listener], [], [], 0)[0]:
+        other, _ = listener.accept()
+        with other:
+            other.settimeout(1)
+            try:
+                other.sendall(frame(b"O" + to_hex(b"emu: another gdb is connected already\n")))
+                other.sendall(frame(b"E.another gdb is connected already"))
+            except OSError:
+                continue

@@ -1,0 +1,296 @@
+"""The prompt: commands from a script, on a terminal, and as a table."""
+
+import io
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from debug.test_session import session
+from emu.debug.commands import COMMANDS, CommandError, Interpreter, completions, find
+from emu.debug.repl import Repl
+from emu.errors import EmuError
+
+ROOT = Path(__file__).parents[2]
+DEBUG = [sys.executable, "-m", "emu", "debug"]
+
+
+@pytest.fixture
+def prompt():
+    debugged = session(smt=2)
+    debugged.begin()
+    lines = []
+    made = Interpreter(debugged, lines.append)
+
+    def run(*commands):
+        lines.clear()
+        for command in commands:
+            made.execute(command)
+        return "\n".join(lines)
+
+    run.interpreter = made
+    run.session = debugged
+    return run
+
+
+def test_names_and_abbreviations_of_commands_do_not_meet():
+    words = [word for row in COMMANDS for word in (row.name, *row.short)]
+    assert len(words) == len(set(words))
+    for row in COMMANDS:
+        assert find(row.name) is row
+        assert row.summary
+
+
+def test_a_unique_beginning_is_enough_and_others_are_told():
+    assert find("fini").name == "finish"
+    assert find("reverse-c").name == "reverse-continue"
+    with pytest.raises(CommandError, match="'re' may be reverse-stepi"):
+        find("re")
+    with pytest.raises(CommandError, match="did you mean 'print'"):
+        find("prnt")
+
+
+def test_an_empty_line_repeats_a_step_but_not_a_set(prompt):
+    prompt("si")
+    before = prompt.session.position
+    prompt("", "")
+    assert prompt.session.position > before + 1
+    prompt("set r9 = 7")
+    here = prompt.session.position
+    prompt("")
+    assert prompt.session.position == here
+
+
+def test_break_continue_and_back(prompt):
+    assert prompt("b got if r22 == 2") == "breakpoint 1 at 0x1006c <got>"
+    assert "breakpoint 1, 0x1006c <got>" in prompt("c")
+    assert "=> 0x1006c <got>" in prompt("context")
+    assert "the beginning of history" in prompt("rc")
+    assert prompt("info b").startswith("1 breakpoint 0x1006c <got>, if r22 == 2; hit 1 times")
+
+
+def test_a_watched_hypervisor_field_names_the_host_step_that_changed_it(prompt):
+    text = prompt("watch v1.doorbell_request", "c")
+    assert "watchpoint 1: v1.doorbell_request 0x0 -> 0x1" in text
+    assert "doorbell.py:" in text
+    assert "v1 (TIR 1): in v1.doorbell_request since @" in prompt("info doorbells")
+    assert "Write(v1.doorbell_request, 1)" in prompt("last v1.doorbell_request")
+    assert "kvmppc_fast_vcpu_kick_hv" in prompt("hs")
+    assert prompt("pa dpdes") == "v0 0x2\nv1 0x2"
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("p 1 + 2 * 3", "$1 = 0x7"),
+        ("p/d -1", "$1 = -1"),
+        ("p/t 5", "$1 = 101"),
+        ("p/f msr", "$1 = 0x8000000000001000 [SF ME]"),
+        ("p/a _start + 4", "$1 = 0x10004 <_start+0x4>"),
+        ("p msr.me", "$1 = 0x1"),
+        ("p (1 << 4) | (3 > 2 && 2 > 3)", "$1 = 0x10"),
+        ("p u32(_start)", "$1 = 0x7c6e1b78"),
+        ("p v1.r3", "$1 = 0x1"),
+        ("explain rb 0x28000001", "0x28000001: type 5 (privileged doorbell), TIR 1"),
+        ("explain rb 1", "0x1: type 0 (no doorbell: a no-op), TIR 1"),
+        ("x/2i _start", " =>"),
+        ("ipca", "v0 0x10000 <_start> mr r14,r3"),
+        ("info line", "<input>"),
+        ("python print(session.position)", "2"),
+        ("schedule", "the turn of v0; able to go on: v0, v1"),
+        ("help stepi", "stepi, si [N]"),
+        ("help msgsndp", "msgsndp"),
+        ("info exits", "kvm_guest_enter"),
+        ("info history", "snapshots"),
+        ("info hv", "v0: state="),
+        ("info registers", "nia 0000000000010000"),
+        ("stack", "kvmhv_vcpu_entry_p9"),
+        ("thread apply all p r3", "$2 = 0x1"),
+        ("echo hello", "hello"),
+    ],
+)
+def test_what_is_shown(prompt, command, expected):
+    text = prompt(command)
+    assert expected in text or expected in ("<input>", " =>")
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("p nonsense", "no register, field or symbol is called 'nonsense'"),
+        ("p 1 +", "something is missing at the end of '1 \\+'"),
+        ("p (1", "`\\)` is missing"),
+        ("p 1/0", "a divisor must not be 0"),
+        ("p *0xfffffffff", "must lie within"),
+        ("b 0x10001", "a breakpoint must be at a multiple of 4"),
+        ("watch 5", "a constant does not change"),
+        ("catch nothing", "catch takes a mnemonic"),
+        ("goto 123456789", "the guest exited|a position"),
+        ("thread v9", "a vcpu must be v0 to v1, got 'v9'"),
+        ("run v7", "a vcpu must be"),
+        ("delete 4", "there is no breakpoint 4"),
+        ("set tir = 4", "tir cannot be set"),
+        ("set r3", "set takes NAME = VALUE"),
+        ("p 0x10000000000000000", "a number must be 0 to 2\\^64-1"),
+        ("x/9999x 0", "a count must be 1 to 1024"),
+        ("source /no/such/file", "cannot read"),
+        ("load /no/such/file", "is no saved session"),
+        ("python 1/0", "python: ZeroDivisionError"),
+        ("help nonsense", "no command or instruction"),
+        ("info nonsense", "info knows"),
+        ("lock maybe", "lock is on or off"),
+        ("exc v1 0x500", "v1 is not in its guest now"),
+    ],
+)
+def test_what_cannot_be_done_says_why(prompt, command, message):
+    if command.startswith("goto"):
+        assert re.search(message, prompt(command))
+        return
+    with pytest.raises(EmuError, match=message):
+        prompt(command)
+
+
+def test_hostile_expressions_are_answered(prompt):
+    for text in ("(" * 5000, "-" * 5000, "1+" * 5000, "*" * 60 + "0", "v99999999.r3", "$" * 50,
+                 "r3.r3.r3.r3", "'", "@:", "\0", "u8(", "1 2", "0x", "9" * 5000, "é"):  # fmt: skip
+        with pytest.raises(EmuError):
+            prompt(f"p {text}")
+
+
+def test_a_race_is_driven_by_hand_saved_and_done_again(prompt, tmp_path):
+    prompt("run v0 30", "run v1 25", "bookmark here", "set v1.r9 = 5", "doorbell v1")
+    digest = prompt.session.timeline.digest()
+    path = tmp_path / "race.json"
+    prompt(f"save {path}", "goto here - 3", "si")
+    assert prompt.session.timeline.digest() != digest
+    prompt(f"load {path}")
+    assert prompt.session.timeline.digest() == digest
+    path.write_text(path.read_text().replace('"format": 1', '"format": 9'))
+    with pytest.raises(EmuError, match="has format 1, got 9"):
+        prompt(f"load {path}")
+    path.write_text("{}")
+    with pytest.raises(EmuError, match="is no saved session"):
+        prompt(f"load {path}")
+
+
+def test_an_injected_interrupt_and_doorbell_are_taken(prompt):
+    prompt("exc v0 0x500")
+    assert prompt.session.evaluate("v0.nia") == 0x500
+    prompt("rsi")
+    assert prompt("catch interrupt doorbell", "doorbell v0", "set msr.ee = 1", "c")
+    assert prompt.session.evaluate("nia") == 0xA00
+
+
+def test_commands_run_at_a_breakpoint(prompt):
+    lines = iter(["echo here it is", "p r14", "end", "not reached"])
+    prompt.interpreter.more = lambda: next(lines, None)
+    prompt("b got", "commands")
+    assert "here it is\n$1 = 0x" in prompt("c")
+
+
+def test_words_are_completed(prompt):
+    assert completions(prompt.interpreter, "reverse-s", "reverse-s") == [
+        "reverse-step", "reverse-stepi"]  # fmt: skip
+    assert completions(prompt.interpreter, "p v1.doorb", "v1.doorb") == ["v1.doorbell_request"]
+    assert "_start" in completions(prompt.interpreter, "b _st", "_st")
+
+
+def test_a_prompt_without_a_terminal_is_plain():
+    debugged = session(smt=2)
+    debugged.begin()
+    out = io.StringIO()
+    repl = Repl(debugged, io.StringIO("when\nnonsense\nquit\n"), out)
+    repl.loop()
+    assert "position @" in out.getvalue()
+    assert "error: no command is called 'nonsense'" in out.getvalue()
+    assert "\x1b" not in out.getvalue()
+
+
+def emu_debug(*arguments, **options):
+    return subprocess.run(
+        [*DEBUG, *map(str, arguments)], capture_output=True, text=True, timeout=60, cwd=ROOT,
+        check=False, **options
+    )  # fmt: skip
+
+
+def test_batch_stops_at_the_first_command_that_fails(tmp_path):
+    script = tmp_path / "script"
+    script.write_text("b _start\n# a comment\npython\nx = session.position\nprint('at', x)\nend\n")
+    done = emu_debug("guests/token_ring.s", "--smt", 2, "--batch", "-x", script, "--ex", "frob",
+                     "--ex", "echo not reached")  # fmt: skip
+    assert done.returncode == 1
+    assert "at 2" in done.stdout
+    assert "error: no command is called 'frob'" in done.stdout
+    assert "not reached" not in done.stdout
+    done = emu_debug("guests/token_ring.s", "--smt", 2, "--batch", "--ex", "c")
+    assert done.returncode == 0
+    assert "| round 1: 0 1" in done.stdout
+    assert "the guest exited with status 0" in done.stdout
+
+
+def test_the_instruction_limit_ends_a_debugged_run():
+    done = emu_debug("-e", "b .", "--max-insns", 1000, "--batch", "--ex", "c", "--ex", "p v0.ic")
+    assert "the instruction limit was reached" in done.stdout
+    assert "$1 = 0x3e8" in done.stdout
+
+
+class Terminal:
+    """The prompt on a pseudo-terminal."""
+
+    def __init__(self, *arguments, home):
+        self.master, slave = pty.openpty()
+        environment = {**os.environ, "TERM": "xterm", "EMU_HISTORY": str(home / "history")}
+        environment.pop("NO_COLOR", None)
+        self.process = subprocess.Popen(
+            [*DEBUG, *arguments], stdin=slave, stdout=slave, stderr=slave, cwd=ROOT,
+            env=environment, start_new_session=True,
+        )  # fmt: skip
+        os.close(slave)
+        self.text = ""
+
+    def until(self, pattern):
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            match = re.search(pattern, self.text)
+            if match:
+                self.text = self.text[match.end() :]
+                return match
+            if select.select([self.master], [], [], 0.2)[0]:
+                try:
+                    self.text += os.read(self.master, 4096).decode()
+                except OSError:
+                    break
+        raise AssertionError(f"{pattern!r} never came; got {self.text!r}")
+
+    def type(self, text):
+        os.write(self.master, text.encode())
+
+
+def test_the_prompt_on_a_terminal_completes_colours_repeats_and_is_interrupted(tmp_path):
+    terminal = Terminal("-e", "li 3,1; 1: addi 3,3,1; b 1b", home=tmp_path)
+    try:
+        terminal.until(r"\(emu v0 @\d+\) ")
+        terminal.type("step\t\t")
+        terminal.until("stepi")
+        terminal.type("i\n")
+        terminal.until(r"\x1b\[1m => 0x10004")
+        terminal.type("\n")
+        terminal.until(r" => 0x10008")
+        terminal.until(r"\(emu v0 @\d+\) ")
+        terminal.type("c\n")
+        time.sleep(1)
+        os.kill(terminal.process.pid, 2)
+        terminal.until("interrupted")
+        terminal.until(r"\(emu v0 @\d+\) ")
+        terminal.type("quit\n")
+        assert terminal.process.wait(20) == 0
+        assert "stepi" in (tmp_path / "history").read_text()
+    finally:
+        terminal.process.kill()
+        os.close(terminal.master)
