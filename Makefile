@@ -46,7 +46,7 @@ lint-c: $(BUILT)
 
 SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -g
 sanitize: $(BUILT) ## the tests on a core built with address and undefined-behaviour sanitizers
-	EMU_CFLAGS='$(SANITIZE)' EMU_LDFLAGS='$(SANITIZE)' \
+	EMU_SEQUENCES=60 EMU_CFLAGS='$(SANITIZE)' EMU_LDFLAGS='$(SANITIZE)' \
 	    $(SETUP) build --build-base build/sanitize --build-lib build/sanitize/lib
 	PYTHONPATH=$(ROOT)/build/sanitize/lib PYTHONSAFEPATH=1 \
 	EMU_PRELOAD="$$($(CC) -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0 \

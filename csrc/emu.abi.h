@@ -104,6 +104,7 @@ typedef enum {
 
 /* NULL if memory is short or a count is 0 or above EMU_MAX_COUNT. Every word starts as 0. */
 emu_machine *emu_new(const emu_config *config);
+/* The machine goes when its last snapshot is dropped, in whatever order that comes. */
 void emu_free(emu_machine *m);
 uint64_t *emu_words(emu_machine *m);
 uint64_t emu_nwords(const emu_machine *m);

@@ -176,7 +176,8 @@ struct emu_machine {
     int pays_interrupts;           /* see emu_pay_interrupts */
     uint64_t paid;                 /* how many interrupts emu_run has charged so far */
     emu_cpu cpu;
-    emu_snapshot *snapshots;       /* those alive, for emu_free */
+    emu_snapshot *snapshots;       /* those alive */
+    int closing;                   /* emu_free was called */
 };
 
 /* ---- words ---- */

@@ -126,7 +126,8 @@ int emu_search_code(emu_search *s, uint64_t address, const emu_point *points, ui
 int emu_search_ignore(emu_search *s, uint64_t first, uint64_t n);  /* words that are no part of a state */
 int emu_search_scratch(emu_search *s, uint32_t vcpu, uint64_t ref); /* means nothing while the vcpu is in the guest */
 /* Words of the search's own, with refs behind the machine's. */
-uint64_t emu_search_outbox(const emu_search *s);          /* native messages on their way: bit = thread */
+uint64_t emu_search_outbox(const emu_search *s);          /* native messages on their way: bit = thread. They
+                                                             arrive before their sender has left the guest */
 /* Counts, up to 15, how often the vcpu took the guest interrupt at a vector, or left the guest by the
  * hypervisor's at it. 0: no memory. */
 uint64_t emu_search_count(emu_search *s, uint32_t vcpu, uint32_t vector);
@@ -134,8 +135,12 @@ int emu_search_shared(emu_search *s, uint64_t ref);  /* a word that is watched: 
 int emu_search_shared_cell(emu_search *s, uint64_t address);  /* likewise the 8 bytes at an address */
 int emu_search_cell(emu_search *s, uint64_t address, uint32_t bit); /* the 8 bytes that a bit of emu_point means */
 int emu_search_show(emu_search *s, const emu_show *shown, uint32_t n);
-/* A test of a group: word ref & mask is not 0, and so is word ref2 & mask2. */
-int emu_search_test(emu_search *s, uint32_t group, uint64_t ref, uint64_t mask, uint64_t ref2, uint64_t mask2);
+/* A test of a group: each of n words, under its mask, is 0 (`zero`), or is not. n is at most 3. */
+typedef struct {
+    uint64_t ref, mask;
+    uint32_t zero;
+} emu_search_term;
+int emu_search_test(emu_search *s, uint32_t group, const emu_search_term *terms, uint32_t n);
 int emu_search_never(emu_search *s, const emu_judge *program, uint32_t n); /* rule 0, 1, ... in order of calls */
 
 /* ---- running it ------------------------------------------------------------------------------ */
@@ -197,6 +202,8 @@ uint64_t emu_search_schedule(const emu_search *s, int violation, uint32_t i, emu
 
 /* Back to the initial state, every actor before its first visible operation. */
 emu_search_verdict emu_search_reset(emu_search *s);
+/* Begin at the state of now from here on; what was learned about who touches what is forgotten. */
+void emu_search_rebase(emu_search *s);
 /* The choices there are now; returns how many, at most n. */
 uint32_t emu_search_choices(emu_search *s, emu_choice *out, uint32_t n);
 /* Take one step. EMU_SEARCH_DONE: taken; LEARN, REFUSED: not taken; LIMIT: there is no such choice now. */

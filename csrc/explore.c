@@ -24,7 +24,7 @@ emu_search *emu_search_new(emu_machine *m, emu_engine *engine, const emu_search_
         while (s->nactors && !emu_thread_at(m, s->nactors - 1)->vcpu)
             s->nactors--;
     }
-    s->nshadow = s->nwords + OWN_WORDS;
+    s->nshadow = s->nwords + OWN_SENDERS + m->config.nthreads;
     s->shadow = calloc(s->nshadow, sizeof *s->shadow);
     s->ignored = calloc(s->nwords, 1);
     s->claims = calloc(s->nwords, sizeof *s->claims);
@@ -172,13 +172,18 @@ int emu_search_show(emu_search *s, const emu_show *shown, uint32_t n)
     return 0;
 }
 
-int emu_search_test(emu_search *s, uint32_t group, uint64_t ref, uint64_t mask, uint64_t ref2, uint64_t mask2)
+int emu_search_test(emu_search *s, uint32_t group, const emu_search_term *terms, uint32_t n)
 {
-    int known = ref < s->nshadow && ref2 < s->nshadow;
-    pending_test *test = known ? array_more(&s->tests, 1, sizeof *test) : NULL;
+    if (n > MAX_TERMS)
+        return -1;
+    for (uint32_t i = 0; i < n; i++)
+        if (terms[i].ref >= s->nshadow)
+            return -1;
+    pending_test *test = array_more(&s->tests, 1, sizeof *test);
     if (!test)
         return -1;
-    *test = (pending_test){ .ref = ref, .mask = mask, .ref2 = ref2, .mask2 = mask2, .group = group };
+    *test = (pending_test){ .n = n, .group = group };
+    memcpy(test->terms, terms, n * sizeof *terms);
     return 0;
 }
 
@@ -318,6 +323,16 @@ emu_search_verdict emu_search_reset(emu_search *s)
 uint32_t emu_search_crossed(const emu_search *s, uint32_t actor)
 {
     return actor < s->nactors ? s->crossed[actor] : 0;
+}
+
+void emu_search_rebase(emu_search *s)
+{
+    s->undo.used = 0;
+    s->hash0 = s->hash;
+    memset(s->claims, 0, s->nwords * sizeof *s->claims);
+    if (s->cell_claims)
+        memset(s->cell_claims, 0, s->cell_claims_size * sizeof *s->cell_claims);
+    s->ncell_claims = 0;
 }
 
 uint32_t emu_search_choices(emu_search *s, emu_choice *out, uint32_t n)

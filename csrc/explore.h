@@ -18,7 +18,7 @@
 #define MAX_THREADS 64u
 #define MAX_ALTERNATIVES 3u        /* of one actor */
 #define MAX_CHOICES (MAX_ACTORS * MAX_ALTERNATIVES + MAX_THREADS + 1u)
-#define MAX_PROCESSES (MAX_ACTORS * 2u + MAX_THREADS + 1u)
+#define MAX_PROCESSES (MAX_ACTORS + MAX_THREADS + 1u)
 #define EMU_SEARCH_AGAIN 100       /* a verdict among the files of the search */
 #define MAX_JUDGE_DEPTH 256u
 
@@ -31,7 +31,7 @@ typedef struct {
 /* ---- what a step touches: cells, each read or written -------------------------------------- */
 
 typedef uint64_t cell;             /* what << 60 | number << 1 | written */
-enum { CELL_WORD, CELL_GRANULE, CELL_LINE, CELL_DOORBELL, CELL_OUTBOX, CELL_TIME };
+enum { CELL_WORD, CELL_GRANULE, CELL_LINE, CELL_DOORBELL, CELL_OUTBOX };
 #define MAX_CELLS 24u
 
 typedef struct {
@@ -90,9 +90,10 @@ typedef struct {
     claim claim;
 } cell_claim;
 
+#define MAX_TERMS 3u
 typedef struct {
-    uint64_t ref, mask, ref2, mask2;
-    uint32_t group;
+    emu_search_term terms[MAX_TERMS];
+    uint32_t n, group;
 } pending_test;
 
 typedef struct {
@@ -178,8 +179,9 @@ struct emu_search {
 
 /* ---- explore_words.c ------------------------------------------------------------------------------ */
 
-/* Refs of the search's own words; the counters follow. */
-enum { OWN_OUTBOX, OWN_TIMERS, OWN_WORDS };
+/* The search's own words, behind the machine's: messages on their way (bit = thread), how often time
+ * has passed, who has sent a message that is on its way to each thread; the counters follow. */
+enum { OWN_OUTBOX, OWN_TIMERS, OWN_SENDERS };
 
 INLINE uint64_t word_at(const emu_search *s, uint64_t ref)
 {
@@ -229,22 +231,19 @@ uint32_t refs_of(const emu_search *s, const emu_node *n, uint64_t *refs, uint8_t
 
 /* ---- explore_touch.c ------------------------------------------------------------------------------- */
 
-/* A number for what a choice is a step of: an actor, what pulls it out of the guest, a native message, or the
- * clock. */
+/* A number for what a choice is a step of: an actor, a native message, or the clock. */
 INLINE uint32_t process_of(const emu_search *s, emu_choice choice)
 {
     switch ((emu_choice_kind)choice.kind) {
-    case EMU_CHOICE_LAND:
-        return s->nactors + choice.actor;
     case EMU_CHOICE_DELIVER:
-        return 2 * s->nactors + choice.actor;
+        return s->nactors + choice.actor;
     case EMU_CHOICE_TIMER:
-        return 2 * s->nactors + s->m->config.nthreads;
+        return s->nactors + s->m->config.nthreads;
     default:
         return choice.actor;
     }
 }
-#define NPROCESSES(s) (2 * (s)->nactors + (s)->m->config.nthreads + 1)
+#define NPROCESSES(s) ((s)->nactors + (s)->m->config.nthreads + 1)
 void foot_of(emu_search *s, emu_choice choice, foot *out);
 int foot_conflict(const foot *a, const foot *b);
 /* An actor that may move alone, or UINT32_MAX. */

@@ -82,7 +82,9 @@ static void enter(emu_search *s, dpor *d, set_of sleep)
     e->enabled = processes_of(s, e);
     e->sleep = sleep;
     set_of awake = e->enabled & ~sleep;
-    e->backtrack = awake & (~awake + 1);
+    /* Messages and the clock may lose their chance by what others do, and would not be seen to race. */
+    set_of outside = ~((1ull << s->nactors) - 1);
+    e->backtrack = (awake & (~awake + 1)) | (e->enabled & outside);
     e->process = UINT32_MAX;
 }
 

@@ -182,6 +182,43 @@ static uint32_t exit_vector(emu_exit_reason why)
     }
 }
 
+/* ---- storage ------------------------------------------------------------------------------------------ */
+
+/* Remember what a store may change. Returns the number of granules; NONE: it hits code. */
+static uint32_t before_store(emu_search *s, uint64_t address, uint32_t nbytes)
+{
+    if (!nbytes || !inside(s, address, nbytes))
+        return 0;
+    const code_range *range = s->code.at;
+    for (uint64_t i = 0; i < s->code.used; i++, range++)
+        if (address < range->address + (uint64_t)range->n * 4 && range->address < address + nbytes)
+            return NONE;
+    uint64_t first = address / 8, last = (address + nbytes - 1) / 8;
+    for (uint64_t g = first; g <= last; g++)
+        memcpy(&s->old_granule[g - first], s->vm->bytes + g * 8, 8);
+    return (uint32_t)(last - first + 1);
+}
+
+static void after_store(emu_search *s, uint64_t address, uint32_t n, const emu_vcpu *self)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t now;
+        memcpy(&now, s->vm->bytes + (address / 8 + i) * 8, 8);
+        change_granule(s, address / 8 + i, s->old_granule[i], now);
+    }
+    if (!s->reserves || !n)
+        return;
+    for (uint32_t i = 0; i < s->m->config.nvcpus; i++) {
+        emu_vcpu *v = emu_vcpu_at(s->m, i);
+        if (v == self)
+            continue;
+        if (!v->reserve_size)
+            v->reserve_ea = 0;
+        changed(s, ref_of(s, &v->reserve_ea));
+        changed(s, ref_of(s, &v->reserve_size));
+    }
+}
+
 /* ---- host code ---------------------------------------------------------------------------------------- */
 
 /* The actor's operation is done: go on along the edge of its answer. */
@@ -222,6 +259,7 @@ static void commit_host(emu_search *s, const emu_node *n)
     case EMU_OP_RELAX:
     case EMU_OP_RUN:
     case EMU_OP_CALL:
+    case EMU_OP_COUNT:
         break;
     case EMU_OP_SCATTER:
         commit(s, n->a, 32);
@@ -264,6 +302,7 @@ static int host_is_point(const emu_search *s, uint32_t actor, const emu_node *n)
     case EMU_OP_PUT_CHARS:
     case EMU_OP_GET_CHARS:
     case EMU_OP_RANDOM:
+    case EMU_OP_COUNT:
         return 1;
     default:
         break;
@@ -295,6 +334,10 @@ static progress host(emu_search *s, uint32_t actor, int first)
         for (uint32_t i = 0; count != NONE && i < count; i++)
             claim_word(s, actor, refs[i], writes[i]);
     }
+    uint64_t address = n->op == EMU_OP_COUNT ? s->words[n->ref] : 0;
+    uint32_t granules = before_store(s, address, address ? 4 : 0);
+    if (granules == NONE)
+        return refuse(s, actor, EMU_REFUSED_STORE, 0);
     switch (emu_engine_perform(s->e, s->m, actor, &answer)) {
     case EMU_PERFORMED:
         break;
@@ -307,7 +350,31 @@ static progress host(emu_search *s, uint32_t actor, int first)
         return STANDS;
     }
     commit_host(s, n);
+    after_store(s, address, granules, NULL);
     return follow(s, actor, answer);
+}
+
+/* ---- native doorbells on their way ---------------------------------------------------------------------- */
+
+static void deliver(emu_search *s, uint32_t thread)
+{
+    const emu_thread *t = emu_thread_at(s->m, thread);
+    emu_subproc *p = emu_subproc_at(s->m, t->subproc);
+    uint64_t outbox = s->nwords + OWN_OUTBOX;
+    set_own(s, outbox, s->shadow[outbox] & ~(1ull << thread));
+    set_own(s, s->nwords + OWN_SENDERS + thread, 0);
+    p->dpdes |= 1ull << (t->tir & 63);
+    changed(s, ref_of(s, &p->dpdes));
+}
+
+/* A thread that leaves the guest has waited for what it sent (ptesync): DPDES may be saved. */
+static void deliver_from(emu_search *s, uint32_t sender)
+{
+    for (uint64_t left = s->shadow[s->nwords + OWN_OUTBOX]; left; left &= left - 1) {
+        uint32_t thread = (uint32_t)__builtin_ctzll(left);
+        if (s->shadow[s->nwords + OWN_SENDERS + thread] >> sender & 1)
+            deliver(s, thread);
+    }
 }
 
 /* ---- the guest ------------------------------------------------------------------------------------------ */
@@ -316,6 +383,7 @@ static progress leave_guest(emu_search *s, uint32_t actor, uint32_t thread, emu_
 {
     emu_vcpu *v = vcpu_of(s, thread);
     const emu_thread *t = emu_thread_at(s->m, thread);
+    deliver_from(s, thread);
     if (why == EMU_EXIT_UNHANDLED)
         return refuse(s, actor, EMU_REFUSED_TRAP, v->nia);
     if (!s->e)
@@ -346,41 +414,6 @@ static progress take_interrupt(emu_search *s, uint32_t actor, uint32_t thread, e
     return MOVED;
 }
 
-/* Remember what a store may change. Returns the number of granules; NONE: it hits code. */
-static uint32_t before_store(emu_search *s, uint64_t address, uint32_t nbytes)
-{
-    if (!nbytes || !inside(s, address, nbytes))
-        return 0;
-    const code_range *range = s->code.at;
-    for (uint64_t i = 0; i < s->code.used; i++, range++)
-        if (address < range->address + (uint64_t)range->n * 4 && range->address < address + nbytes)
-            return NONE;
-    uint64_t first = address / 8, last = (address + nbytes - 1) / 8;
-    for (uint64_t g = first; g <= last; g++)
-        memcpy(&s->old_granule[g - first], s->vm->bytes + g * 8, 8);
-    return (uint32_t)(last - first + 1);
-}
-
-static void after_store(emu_search *s, uint64_t address, uint32_t n, const emu_vcpu *self)
-{
-    for (uint32_t i = 0; i < n; i++) {
-        uint64_t now;
-        memcpy(&now, s->vm->bytes + (address / 8 + i) * 8, 8);
-        change_granule(s, address / 8 + i, s->old_granule[i], now);
-    }
-    if (!s->reserves)
-        return;
-    for (uint32_t i = 0; i < s->m->config.nvcpus; i++) {
-        emu_vcpu *v = emu_vcpu_at(s->m, i);
-        if (v == self)
-            continue;
-        if (!v->reserve_size)
-            v->reserve_ea = 0;
-        changed(s, ref_of(s, &v->reserve_ea));
-        changed(s, ref_of(s, &v->reserve_size));
-    }
-}
-
 /* A native message goes to the outbox instead of DPDES, which was `dpdes` before. */
 static void post(emu_search *s, uint32_t thread, const emu_point *p, const emu_vcpu *v, uint64_t dpdes)
 {
@@ -391,7 +424,9 @@ static void post(emu_search *s, uint32_t thread, const emu_point *p, const emu_v
         (rb & DBELL_TIRTAG) >= sub->nthreads)
         return;
     sub->dpdes = dpdes;
-    set_own(s, outbox, s->shadow[outbox] | 1ull << (t->subproc + (rb & DBELL_TIRTAG)));
+    uint64_t target = t->subproc + (rb & DBELL_TIRTAG), senders = s->nwords + OWN_SENDERS + target;
+    set_own(s, outbox, s->shadow[outbox] | 1ull << target);
+    set_own(s, senders, s->shadow[senders] | 1ull << thread);
 }
 
 static progress instruction(emu_search *s, uint32_t actor, uint32_t thread, emu_vcpu *v,
@@ -483,16 +518,6 @@ static emu_search_verdict advance(emu_search *s, uint32_t actor, int first, uint
         choice = EMU_CHOICE_GO;
     }
     return EMU_SEARCH_DONE;
-}
-
-static void deliver(emu_search *s, uint32_t thread)
-{
-    const emu_thread *t = emu_thread_at(s->m, thread);
-    emu_subproc *p = emu_subproc_at(s->m, t->subproc);
-    uint64_t outbox = s->nwords + OWN_OUTBOX;
-    set_own(s, outbox, s->shadow[outbox] & ~(1ull << thread));
-    p->dpdes |= 1ull << (t->tir & 63);
-    changed(s, ref_of(s, &p->dpdes));
 }
 
 /* The time at which the next thing is to happen; UINT64_MAX: nothing is. */

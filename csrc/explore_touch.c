@@ -68,7 +68,7 @@ static void guest_foot(const emu_search *s, uint32_t thread, foot *f)
         f->all = 1;
         return;
     }
-    if (!s->o.landing) {
+    if (s->e) {                    /* they decide whether the thread may, or must, leave the guest */
         add_word(s, f, (uint64_t)(&t->hdoorbell - s->words), 0);
         add_word(s, f, (uint64_t)(&t->xics_ipi - s->words), 0);
     }
@@ -128,6 +128,7 @@ void foot_of(emu_search *s, emu_choice choice, foot *f)
     default:
         break;
     }
+
     uint32_t thread = actor_thread(s, choice.actor);
     if (thread == NONE)
         host_foot(s, choice.actor, f);

@@ -112,12 +112,19 @@ void go_back(emu_search *s, uint64_t undo, uint64_t hash)
 
 /* ---- what is shown ------------------------------------------------------------------------------ */
 
+static int is_true(const emu_search *s, const pending_test *test)
+{
+    for (uint32_t i = 0; i < test->n; i++)
+        if (!(word_at(s, test->terms[i].ref) & test->terms[i].mask) != (test->terms[i].zero != 0))
+            return 0;
+    return 1;
+}
+
 static int any_true(const emu_search *s, uint64_t group)
 {
     const pending_test *test = s->tests.at;
     for (uint64_t i = 0; i < s->tests.used; i++)
-        if (test[i].group == group && word_at(s, test[i].ref) & test[i].mask &&
-            word_at(s, test[i].ref2) & test[i].mask2)
+        if (test[i].group == group && is_true(s, &test[i]))
             return 1;
     return 0;
 }

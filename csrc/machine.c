@@ -58,8 +58,9 @@ void emu_free(emu_machine *m)
 {
     if (!m)
         return;
-    while (m->snapshots)
-        emu_drop(m, m->snapshots);
+    m->closing = 1;
+    if (m->snapshots)
+        return;
     for (uint32_t i = 0; m->vms && i < m->config.nvms; i++)
         free_vm(&m->vms[i]);
     free(m->vms);

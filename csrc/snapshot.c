@@ -180,6 +180,8 @@ void emu_drop(emu_machine *m, emu_snapshot *s)
     free(s->tables);
     free(s->words);
     free(s);
+    if (m->closing)
+        emu_free(m);
 }
 
 uint64_t emu_saved_bytes(const emu_machine *m)

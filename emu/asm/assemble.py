@@ -19,7 +19,7 @@ from .sections import SHF_EXECINSTR, SHF_WRITE, SHT_NOBITS, Place
 from .source import INCLUDED, decode, read_bytes
 from .state import TEXT_BASE, TooManyErrorsError
 from .symbols import COMMON, FUNC, GLOBAL, OBJECT, WEAK
-from .toc import drop_entries
+from .toc import drop_entries, make_got
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -136,6 +136,7 @@ def _passes(
     layout = Layout(assembler)
     if not assembler.stopped:
         try:
+            make_got(assembler)
             drop_entries(assembler)
             layout.run()
             Linker(assembler, layout).run()
@@ -171,7 +172,7 @@ def _first_pass(
 
 
 def _raise_errors(assembler: Assembler) -> None:
-    if any(diagnostic.severity == "error" for _, _, diagnostic in assembler.diagnostics):
+    if assembler.failed:
         raise AssemblyError(_in_order(assembler))
 
 
@@ -259,7 +260,6 @@ def _sections(assembler: Assembler) -> Iterator[SectionImage]:
                 type=section.type,
                 align=section.align,
                 entsize=section.entsize,
-                link=section.link,
             )
 
 

@@ -46,16 +46,25 @@ MAX_CONDITIONALS = 1000
 
 
 class Frame:
-    """Lines being read: a file, an expansion, or the rest of a line."""
+    """Lines being read: a file, an expansion, or the rest of a line.
 
-    __slots__ = ("conditionals", "lines", "macro")
+    conditionals: how many were open where it begins. macro: an expansion, or rest of a line of one.
+    """
+
+    __slots__ = ("conditionals", "lines", "macro", "rest")
 
     def __init__(
-        self, lines: Iterator[tuple[Line, Sequence[Statement]]], conditionals: int, *, macro: bool
+        self,
+        lines: Iterator[tuple[Line, Sequence[Statement]]],
+        conditionals: int,
+        *,
+        macro: bool,
+        rest: bool = False,
     ) -> None:
         self.lines = lines
-        self.conditionals = conditionals  # how many were open where it begins
+        self.conditionals = conditionals
         self.macro = macro
+        self.rest = rest
 
 
 class Conditional:
@@ -219,7 +228,8 @@ class Assembler(State):
     def _after_expansion(self, depth: int, rest: Sequence[Statement], frame: Frame) -> None:
         """What follows a macro call on its line is read after the expansion."""
         if len(self.frames) > depth:
-            remaining = Frame(iter([(self.line, rest)]), len(self.conditionals), macro=frame.macro)
+            lines = iter([(self.line, rest)])
+            remaining = Frame(lines, len(self.conditionals), macro=frame.macro, rest=True)
             self.frames.insert(depth, remaining)
 
     def _statement(self, statement: Statement) -> None:
@@ -440,7 +450,7 @@ class Assembler(State):
         while self.frames and self.frames[-1].macro:
             frame = self.frames.pop()
             del self.conditionals[frame.conditionals :]
-            if frame.lines.__class__.__name__ == "generator":
+            if not frame.rest:
                 return
 
     # -- instructions

@@ -54,11 +54,6 @@ class _Header:
     shnum: int
 
 
-def is_elf(data: bytes) -> bool:
-    """Whether these bytes claim to be an ELF file."""
-    return data[:4] == MAGIC
-
-
 def read_elf(data: bytes, name: str, *, lines: bool = True) -> Program:
     """The program in an ELF file.
 

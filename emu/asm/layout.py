@@ -51,6 +51,7 @@ class Layout:
             for piece in section.pieces:
                 self._check_tails(piece)
         self._check_overlap()
+        self._check_symbols()
 
     # -- addresses
 
@@ -206,6 +207,24 @@ class Layout:
                     f"{before.section.name} at {before.address:#x} ends at {end:#x}, "
                     f"{after.section.name} begins at {after.address:#x}",
                 )  # fmt: skip
+
+    def _check_symbols(self) -> None:
+        """Report symbols that were set to what has no value, whether they are used or not."""
+        for symbol in self._state.symbols.values():
+            value, line = symbol.value, symbol.defined
+            if value is None or line is None or isinstance(value, int | Place):
+                continue
+            column = max(line.text.find(symbol.name), 0)
+            try:
+                base = self.locate(symbol).base
+            except ExpressionError as error:
+                message, label = error.message, error.label
+            else:
+                if not isinstance(base, Symbol):
+                    continue
+                message = "every symbol must be defined"
+                label = f"it is set to {base.name}, which nothing defines"
+            self._state.report(line, column, len(symbol.name), message, label)
 
     # -- values
 

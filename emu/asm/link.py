@@ -183,8 +183,8 @@ class Linker:
         for code, modifier in zip(fixup.values, fixup.modifiers, strict=True):
             if isinstance(code, int):
                 continue
-            if modifier in ("toc@ha", "toc@l", "got@ha", "got@l"):
-                if -0x8000 <= self._toc_offset(code, modifier) < 0x8000:
+            if modifier in ("toc@ha", "toc@l"):
+                if -0x8000 <= self._toc_offset(code) < 0x8000:
                     return _near(fixup.mnemonic, word, high=modifier.endswith("ha"))
             elif modifier in ("ha", "l") and _is_toc_difference(code):
                 previous = (id(fixup.place.fragment), fixup.place.offset - 4)
@@ -201,7 +201,7 @@ class Linker:
         target = code[0] if isinstance(code, tuple) else None
         return isinstance(target, Symbol) and target.value is None and target.binding == WEAK
 
-    def _toc_offset(self, code: Code, _modifier: str) -> int:
+    def _toc_offset(self, code: Code) -> int:
         value = self._layout.number_of(code)
         return (value or 0) - (self._layout.toc or 0)
 
@@ -214,7 +214,7 @@ class Linker:
         target = code[0]
         if not isinstance(target, Symbol):
             return value
-        if target.other >> 5 and len(code) == 1:
+        if target.other >> 5:
             return value + LOCAL_ENTRY[target.other >> 5]
         if isinstance(target.value, Place) and len(code) == 1:
             place = target.value

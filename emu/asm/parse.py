@@ -119,6 +119,7 @@ def shortcut(shape: str) -> Operand | None:
 _SHORTCUTS: dict[str, Postfix] = {
     "n": (0,), "s": (0,), "-n": (1, "neg"), "s+n": (0, 2, "+"), "s-n": (0, 2, "-"),
     "s-s": (0, 2, "-"), "n*s+s": (0, 2, "*", 4, "+"),
+    "s+-n": (0, 3, "neg", "+"), "s-n-s": (0, 2, "-", 4, "-"),
 }  # fmt: skip
 
 

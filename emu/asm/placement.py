@@ -106,7 +106,7 @@ def _named_section(asm: Assembler, statement: Statement) -> Section:
         entsize = int(text, 0)
         position += 1
     if flags & SHF_GROUP and position < len(fields):
-        section.group = fields[position][0].strip('"')
+        position += 1  # the linker's business
     if known and section.name not in (".text", ".data", ".bss"):
         if (section.flags, section.type) != (flags, kind) and _has_bytes(section):
             asm.warn(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -69,7 +69,6 @@ class SectionImage:
     type: int
     align: int = 1
     entsize: int = 0
-    link: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +91,26 @@ class Program:
     relative: bool = False
     warnings: tuple[Diagnostic, ...] = ()
     sources: tuple[str, ...] = ()
+
+    def moved(self, offset: int) -> Program:
+        """The program as it lies when its addresses count from `offset`; no longer relative."""
+        return replace(
+            self,
+            entry=self.entry + offset,
+            segments=tuple(replace(s, address=s.address + offset) for s in self.segments),
+            symbols={
+                name: replace(symbol, address=symbol.address + (offset if symbol.section else 0))
+                for name, symbol in self.symbols.items()
+            },
+            lines=tuple(
+                replace(line, address=line.address + offset, end=line.end + offset)
+                for line in self.lines
+            ),
+            sections=tuple(
+                replace(section, address=section.address + offset) for section in self.sections
+            ),
+            relative=False,
+        )
 
     def read(self, address: int, size: int) -> bytes:
         """Contents of memory from `address` on; zeros where nothing is loaded."""

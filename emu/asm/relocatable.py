@@ -415,11 +415,16 @@ def _object_order(section: Section) -> tuple[int, int]:
 
 
 def write_object(assembler: Assembler, layout: Layout, filename: str) -> bytes:
-    """The bytes of an ET_REL file; what cannot be expressed is reported to the assembler."""
+    """The bytes of an ET_REL file; what cannot be expressed is reported to the assembler.
+
+    Without bytes if anything was reported.
+    """
     for name in (".text", ".data", ".bss"):
         assembler.open_section(name)
     relocator = Relocator(assembler, layout, [])
     relocator.run()
+    if assembler.failed:
+        return b""
     result = Object(assembler, layout, filename)
     return result.write(relocator.relocations, _lines(assembler))
 

@@ -18,14 +18,7 @@ if TYPE_CHECKING:
 SHT_PROGBITS, SHT_NOTE, SHT_NOBITS = 1, 7, 8
 SHT_INIT_ARRAY, SHT_FINI_ARRAY, SHT_PREINIT_ARRAY = 14, 15, 16
 SHF_WRITE, SHF_ALLOC, SHF_EXECINSTR = 1, 2, 4
-SHF_MERGE, SHF_STRINGS, SHF_INFO_LINK, SHF_LINK_ORDER, SHF_GROUP, SHF_TLS = (
-    16,
-    32,
-    64,
-    128,
-    512,
-    1024,
-)
+SHF_MERGE, SHF_STRINGS, SHF_LINK_ORDER, SHF_GROUP, SHF_TLS = 16, 32, 128, 512, 1024
 SHF_EXCLUDE = 0x80000000
 
 NOP, BRANCH = 0x60000000, 0x48000000
@@ -132,8 +125,6 @@ class Section:
     index: int
     entsize: int = 0
     align: int = 1
-    group: str = ""
-    link: str = ""
     pieces: list[Piece] = field(default_factory=list)
     big: bool = True
 

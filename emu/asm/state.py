@@ -120,6 +120,11 @@ class State:
 
     # -- messages
 
+    @property
+    def failed(self) -> bool:
+        """Whether an error was reported."""
+        return any(diagnostic.severity == "error" for _, _, diagnostic in self.diagnostics)
+
     def report(
         self, line: Line, column: int, width: int, message: str, label: str = "", help_: str = "",
         *, warning: bool = False,

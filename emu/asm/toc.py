@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING
 
 from .encode import slots_for
 from .expressions import ExpressionError
+from .layout import TOC_ALIGN
+from .modifiers import GOT
 from .sections import Fragment, Piece, Place
+from .state import DataFixup
 from .symbols import Symbol
 
 if TYPE_CHECKING:
     from .expressions import Code
-    from .state import DataFixup, InsnFixup, State
+    from .state import InsnFixup, State
 
 ENTRY = 8
 LOADS = ("ld", "lwa", "ldu")  # what shares an opcode with the load of an entry
@@ -53,9 +56,60 @@ def drop_entries(state: State) -> None:
     dropped = {offset for offset in users if offset in entries and offset not in kept}
     for offset in dropped:
         for user in users[offset]:
-            _use_directly(user, entries[offset].code)
+            _use_directly(user, entries[offset].code, "toc@l")
     if dropped:
         _remove(state, fragment, dropped)
+
+
+def make_got(state: State) -> None:
+    """Give `@got` its meaning: a load of an address becomes an addition, all else gets a slot.
+
+    `.got` begins with the TOC pointer, as ld has it; slots follow in order of first use.
+    """
+    users = [fixup for fixup in state.insn_fixups if any(name in GOT for name in fixup.modifiers)]
+    in_slots = {
+        _got_target(fixup)
+        for fixup in users
+        if fixup.mnemonic not in LOADS and "got@ha" not in fixup.modifiers
+    }
+    slots: dict[Code, Place] = {}
+    for fixup in users:
+        target = _got_target(fixup)
+        index, modifier = next((i, m) for i, m in enumerate(fixup.modifiers) if m in GOT)
+        pairs_with_slot = target in in_slots and modifier != "got"
+        if not pairs_with_slot and (fixup.mnemonic in LOADS or modifier == "got@ha"):
+            fixup.modifiers[index] = "toc" + modifier.removeprefix("got")
+            if fixup.mnemonic in LOADS:
+                _use_directly(fixup, target, fixup.modifiers[index])
+            continue
+        if target not in slots:
+            slots[target] = _got_slot(state, fixup, index)
+        fixup.values[index] = (slots[target],)
+        fixup.modifiers[index] = "toc" + modifier.removeprefix("got")
+
+
+def _got_target(fixup: InsnFixup) -> Code:
+    """What the slot of a `@got` operand holds."""
+    pairs = zip(fixup.values, fixup.modifiers, strict=True)
+    return next(code for code, name in pairs if name in GOT and isinstance(code, tuple))
+
+
+def _got_slot(state: State, fixup: InsnFixup, index: int) -> Place:
+    section = state.open_section(".got")
+    section.align = max(section.align, TOC_ALIGN)
+    fragment = section.fragment
+    operand = [o for o in state.operands(fixup.statement) for _ in range(1 + (o.base is not None))][
+        index
+    ]
+    codes: list[Code] = [] if fragment.data else [(state.symbol(".TOC."),)]
+    codes.append(_got_target(fixup))
+    for code in codes:
+        place = Place(fragment, len(fragment.data))
+        fragment.data += bytes(ENTRY)
+        state.data_fixups.append(
+            DataFixup(place, ENTRY, code, "", fixup.line, fixup.statement, operand)
+        )
+    return place
 
 
 def _is_address(fixup: DataFixup) -> bool:
@@ -80,14 +134,14 @@ def _offset_in(state: State, code: Code, fragment: Fragment) -> int | None:
     return value.number if isinstance(value.base, Piece) and value.base is fragment.piece else None
 
 
-def _use_directly(fixup: InsnFixup, target: Code) -> None:
+def _use_directly(fixup: InsnFixup, target: Code, modifier: str) -> None:
     """Make a user of an entry a user of what the entry points to."""
     if fixup.mnemonic in LOADS:  # ld RT,entry@toc@l(RA) -> addi RT,RA,target@toc@l
         target_register, _, base = fixup.values
         fixup.mnemonic = "addi"
         fixup.slots = slots_for("addi", "vvv")
         fixup.values = [target_register, base, target]
-        fixup.modifiers = ["", "", "toc@l"]
+        fixup.modifiers = ["", "", modifier]
     else:
         index = next(i for i, code in enumerate(fixup.values) if not isinstance(code, int))
         fixup.values[index] = target

@@ -15,6 +15,7 @@ from emu.asm.source import decode
 from emu.cli.input_files import read_input, shown
 from emu.cli.numbers import address, unsigned
 from emu.errors import ConfigError, ImageError
+from emu.hv.pseries import RELOCATABLE_AT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +51,10 @@ def guest_options(command: Callable[..., int]) -> Callable[..., int]:
         guest: str | None, text: str | None, raw: bool, load_at: int | None, entry: str | None,
         **arguments: Any,  # noqa: ANN401  whatever else the command takes
     ) -> int:
-        if (guest is None) == (text is None):
+        restoring = arguments.get("restore") is not None
+        if restoring and (guest is not None or text is not None):
+            raise click.UsageError("--restore FILE takes the place of GUEST and -e TEXT")
+        if not restoring and (guest is None) == (text is None):
             raise click.UsageError("one GUEST, or -e TEXT")
         if raw and text is not None:
             raise click.UsageError("--raw is for a GUEST, -e TEXT is assembly")
@@ -64,11 +68,16 @@ def guest_options(command: Callable[..., int]) -> Callable[..., int]:
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """A program to run. end: where the text of -e stops; a vcpu that gets there ends the run."""
+    """A program to run, at its final addresses.
+
+    end: where the text of -e stops; a vcpu that gets there ends the run. relocates: it lies
+    elsewhere than it was linked at, and sees to that itself (ET_DYN).
+    """
 
     program: Program
     entry: int
     end: int | None = None
+    relocates: bool = False
 
     def symbolic(self, where: int) -> str:
         """An address with the nearest symbol at or below it: `0x10048 <wait+0x8>`."""
@@ -91,6 +100,9 @@ def load_guest(source: GuestSource, endian: Endian) -> Guest:
     program = _program(source, endian)
     if not program.segments:
         raise ImageError(f"{shown(program.name)} holds no code")
+    relocates = program.relative
+    if relocates:
+        program = program.moved(RELOCATABLE_AT)
     entry = program.entry
     if source.entry is not None:
         found = unsigned(source.entry)
@@ -100,7 +112,7 @@ def load_guest(source: GuestSource, endian: Endian) -> Guest:
             raise ConfigError(f"--entry must be an address or a symbol, got {source.entry!r}")
         entry = found
     if source.text is None:
-        return Guest(program, entry)
+        return Guest(program, entry, relocates=relocates)
     ends = [segment.end for segment in program.segments if segment.name == ".text"]
     if not ends:
         raise ConfigError(f"-e needs at least one instruction, got {source.text!r}")

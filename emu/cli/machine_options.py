@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from emu.cli.numbers import count, size
+from emu.cli.numbers import count, size, unsigned
 from emu.hv.policy import ENTRY_EXITS, RUN_WHENS, THREAD_ASSIGNMENTS
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ class MachineOptions:
     thread_assignment: ThreadAssignment = "aligned"
     entry_exit: EntryExit = "map"
     run_when: RunWhen = "any"
+    append: str = ""
+    pvr: int | None = None
 
 
 def smt_mode(text: str) -> int:
@@ -44,6 +46,14 @@ def smt_mode(text: str) -> int:
     if text not in {str(mode) for mode in SMT_MODES}:
         raise click.BadParameter(f"smt must be 1, 2, 4 or 8, got {text}")
     return int(text)
+
+
+def processor_version(text: str) -> int:
+    """Read a PVR."""
+    number = unsigned(text)
+    if number is None or number >= 1 << 32:
+        raise click.BadParameter(f"pvr must be a number from 0 to 0xffffffff, got {text!r}")
+    return number
 
 
 # In the order of `--help`; each name is a field of MachineOptions.
@@ -76,7 +86,11 @@ OPTIONS = (
     click.option("--max-insns", type=count, metavar="N",
                  help="Stop after so many instructions of all vcpus together.  [default: none]"),
     click.option("--machine", type=click.Choice(["bare", "pseries"]),
-                 help="How the guest starts."),
+                 help="How the guest starts.  [default: pseries for an ET_DYN ELF, else bare]"),
+    click.option("--append", metavar="TEXT", default="",
+                 help="pseries: the program's bootargs."),
+    click.option("--pvr", type=processor_version, metavar="NUMBER",
+                 help="pseries: processor version.  [default: the host's]"),
 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING
 
 import click
 
+from emu.cli import saved_vm
 from emu.cli.ctrl_c import CtrlC
 from emu.cli.exit_codes import (
     EXIT_DEADLOCK,
@@ -22,6 +23,7 @@ from emu.cli.exit_codes import (
 from emu.cli.guest_source import GuestSource, guest_options, load_guest
 from emu.cli.input_files import shown
 from emu.cli.machine_options import MachineOptions, machine_options
+from emu.cli.numbers import count
 from emu.cli.registers import expectation, shown_registers
 from emu.cli.report import ending, json_report, print_table, register_lines, state_lines
 from emu.cli.virtual_machine import build, scheduler_of
@@ -51,7 +53,13 @@ EXIT_CODES = {
 @click.option("--expect", multiple=True, metavar="'v1.r3==5'",
               help="Fail unless it holds in the end; repeatable.")
 @click.option("--show", multiple=True, metavar="r3,v1.lr,...",
-              help="Print registers in the end.")  # fmt: skip
+              help="Print registers in the end.")
+@click.option("--save", "save_to", metavar="FILE",
+              help="Save the VM where a limit ends the run; see --save-at.")
+@click.option("--save-at", type=count, metavar="N",
+              help="End the run after N instructions of all vcpus, and save the VM.")
+@click.option("--restore", metavar="FILE",
+              help="Go on with a saved VM, which also says --smt, --vcpus and --mem.")  # fmt: skip
 def command(
     guest: GuestSource,
     machine: MachineOptions,
@@ -61,17 +69,27 @@ def command(
     trace: str | None,
     expect: tuple[str, ...],
     show: tuple[str, ...],
+    save_to: str | None,
+    save_at: int | None,
+    restore: str | None,
 ) -> int:
     """Run a guest and report how it ended.
 
     GUEST is a .s file, an ELF64 executable, a flat image (--raw), or - for assembly on standard
     input. Its console goes to standard output, all else to standard error.
     """
-    expectations = [expectation(text, machine.vcpus) for text in expect]
-    registers = [found for text in show for found in shown_registers(text, machine.vcpus)]
-    loaded = load_guest(guest, machine.endian)
+    if save_at is not None and save_to is None:
+        raise click.UsageError("--save-at N needs --save FILE")
     scheduler = scheduler_of(machine)
-    vm = build(machine, loaded)
+    if restore is None:
+        loaded = load_guest(guest, machine.endian)
+        vm = build(machine, loaded)
+    else:
+        vm, loaded = saved_vm.restore(machine, restore)
+    expectations = [expectation(text, len(vm.vcpus)) for text in expect]
+    registers = [found for text in show for found in shown_registers(text, len(vm.vcpus))]
+    limit = machine.max_insns if save_at is None else min(save_at, machine.max_insns or save_at)
+    saved = False
     with contextlib.ExitStack() as files:
         tracing = TraceFile(vm.host, files.enter_context(output(trace))) if trace else None
         interrupt = files.enter_context(CtrlC())
@@ -86,10 +104,14 @@ def command(
         try:
             outcome = vm.host.run(
                 scheduler,
-                max_insns=machine.max_insns,
+                max_insns=limit,
                 on_chunk=watch,
                 chunk=TRACE_CHUNK if tracing else CHUNK,
             )
+            if save_to is not None and outcome.kind == "limit":
+                outcome = saved_vm.save(vm, save_to) or outcome
+                watch()
+                saved = outcome.kind == "limit"
         except KeyboardInterrupt:
             outcome = Outcome("interrupted", vm.host.instructions)
     failures = [found for wanted in expectations if (found := wanted.failure(vm))]
@@ -98,6 +120,8 @@ def command(
     say(vm, loaded, outcome, registers, failures)
     if stats:
         print_table(Statistics(vm))
+    if saved and save_at is not None and vm.host.instructions >= save_at:
+        return EXIT_FAILED if failures else EXIT_OK  # it ended where it was to end
     return exit_code(outcome, failures)
 
 

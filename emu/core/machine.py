@@ -60,7 +60,7 @@ class Logged(NamedTuple):
 
 
 # The reason as an object, without a constructor call at each exit.
-_EXITS: Final = tuple(Exit(number) for number in range(len(Exit)))
+_EXITS: Final[tuple[Exit, ...]] = tuple(Exit(number) for number in range(len(Exit)))
 
 _STRUCTS: Final = {
     "machine": "emu_machine_state",
@@ -76,11 +76,11 @@ _AREAS: Final = {
     "actor": lib.EMU_AREA_ACTOR,
     "host": lib.EMU_AREA_HOST,
 }
-_OFFSETS: Final = {
+_OFFSETS: Final[dict[str, dict[str, int]]] = {
     area: {name: field.offset // 8 for name, field in ffi.typeof(struct).fields}
     for area, struct in _STRUCTS.items()
 }
-_SIZES: Final = {area: ffi.sizeof(struct) // 8 for area, struct in _STRUCTS.items()}
+_SIZES: Final[dict[str, int]] = {area: ffi.sizeof(struct) // 8 for area, struct in _STRUCTS.items()}
 
 
 class Window:
@@ -242,7 +242,8 @@ class Machine:
 
     def run(self, thread: int, budget: int) -> Exit:
         """Run up to `budget` guest instructions (below 2**64) on one thread; see `emu_run`."""
-        return _EXITS[self._run(self.handle, thread, budget)]
+        number: int = self._run(self.handle, thread, budget)
+        return _EXITS[number]
 
     def breakpoint(self, vm: int, address: int, on: bool) -> None:
         """Set or remove a breakpoint at a real address, a multiple of 4."""

@@ -55,6 +55,25 @@ class Choice(NamedTuple):
     kind: ChoiceKind
 
 
+class Term(NamedTuple):
+    """A word under a mask is not 0; or it is, if `zero`."""
+
+    ref: int
+    mask: int = UNLIMITED
+    zero: bool = False
+
+
+class Stand(NamedTuple):
+    """What an actor stands before: see `emu_stand`. kind: a PointKind, or an OpCode of the host."""
+
+    host: bool
+    kind: int
+    node: int
+    interrupt: int
+    nia: int
+    ea: int
+
+
 class Refusal(enum.IntEnum):
     """Why a guest cannot be searched."""
 
@@ -248,10 +267,13 @@ class Search:
         _check(lib.emu_search_show(self._handle, raw, len(shown)))
         self._shown += len(shown)
 
-    def test(self, group: int, *words: tuple[int, int]) -> None:
-        """Add a test to a group: of one or two (ref, mask), `word ref & mask` is not 0."""
-        first, second = words[0], words[-1]
-        _check(lib.emu_search_test(self._handle, group, *first, *second))
+    def test(self, group: int, *terms: Term) -> None:
+        """Add a test to a group, true if each of up to 3 terms is."""
+        _check(
+            lib.emu_search_test(
+                self._handle, group, ffi.new("emu_search_term[]", terms), len(terms)
+            )
+        )
 
     def share(self, ref: int) -> None:
         """A word that is watched on the way: every change of it must be a step of its own."""
@@ -290,6 +312,17 @@ class Search:
         while (verdict := lib.emu_search_reset(self._handle)) == lib.EMU_SEARCH_LEARN:
             self._teach()
         self._step(verdict)
+
+    def rebase(self) -> None:
+        """Make the state of now the initial one."""
+        lib.emu_search_rebase(self._handle)
+
+    def stand(self, actor: int) -> Stand:
+        """What an actor stands before."""
+        raw = ffi.new("emu_stand *")
+        if lib.emu_search_stand(self._handle, actor, raw):
+            raise ConfigError(f"there is no actor {actor}")
+        return Stand(bool(raw.host), raw.kind, raw.node, raw.interrupt, raw.nia, raw.ea)
 
     def choices(self) -> list[Choice]:
         """What can happen next."""

@@ -72,13 +72,18 @@ def kvmppc_vcpu_check_block(vcpu: Vcpu) -> HostCode[bool]:
     if not (yield Read(vcpu.ceded)):
         return True
     if (yield from kvmppc_vcpu_woken(vcpu)):
+        yield Write(vcpu.ceded, 0)  # a prod is used up: this H_CEDE has ended
         return True
     wanted = yield Read(vcpu.request_exit)
     return bool(wanted)
 
 
 def kvmppc_vcore_blocked(vcpu: Vcpu) -> HostCode[None]:
-    """Wait until there is a reason to run; a host timer stands in for the decrementer."""
+    """Wait until there is a reason to run; a host timer stands in for the decrementer.
+
+    If it is a signal, the vcpu is still ceded afterwards, and its next KVM_RUN waits on. (KVM lets
+    H_CEDE return then, as it always may; a VM that is stopped here does not notice.)
+    """
     while True:
         yield Write(vcpu.awake, 0)  # set_current_state(), with its barrier, then look again
         if (yield from kvmppc_vcpu_check_block(vcpu)):

@@ -14,16 +14,20 @@ created before that.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from emu.core.engine import ACTOR_WORDS, Engine, Observed, Order, Stop, Turn, Verdict, fields
 from emu.core.machine import Machine
 from emu.errors import ConfigError, ImageError, ReplayError
+from emu.hv import ioctls
 from emu.hv.automaton import Automaton, Place
 from emu.hv.deadlock import explain
 from emu.hv.event import BY_NUMBER, Event
 from emu.hv.generation import Generation, generation
+from emu.hv.icp import FIRST_SOURCE, LEAST_FAVOURED, MAX_SOURCES, Source
 from emu.hv.kvm import HostThread, Kvm, Vcore, Vcpu, Window
+from emu.hv.migration import move_in, take_out
 from emu.hv.ops import Call, Inject, Op, RunGuest
 from emu.hv.policy import Policy
 from emu.hv.run import vcpu_task
@@ -31,18 +35,22 @@ from emu.hv.schedulers import Random, Replay, RoundRobin, Scheduler
 from emu.hv.secondary import offline_thread
 from emu.hv.state import Layout
 from emu.hv.topology import Hardware, VmSpec, lay_out
+from emu.hv.virtual_cpu import VirtualCpu
+from emu.hv.xics import icp_deliver_irq, kvmppc_xics_set_irq
 from emu.isa.hcalls import HCALLS
 from emu.isa.msr import mask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from emu.asm import Program
     from emu.hv.ops import HostCode
+    from emu.hv.saved import SavedVm
 
 STACK = 0x10000
 CHUNK = 20_000_000  # so that Ctrl-C and console output need not wait for long
 UNLIMITED = (1 << 63) - 1
+STOP_NODES = 1000  # host steps between two looks whether all have stopped
 PAGE = 4096
 
 
@@ -86,6 +94,8 @@ class Vm:
         self.on_hcall: dict[int, Callable[[Vcpu], None]] = {}
         self.ends: set[int] = set()
         self.firmware = False  # a pseries machine: vcpus start and stop by RTAS
+        self.level_irqs: list[bool] = []
+        self.incoming: SavedVm | None = None
 
     def create_vcpu(self, vcpu_id: int | None = None) -> int:
         """Create a vcpu (KVM_CREATE_VCPU); returns its number among all vcpus of the host."""
@@ -99,9 +109,67 @@ class Vm:
         self.vcpu_ids.append(vcpu_id)
         return self.host.number_vcpu(self)
 
+    def create_irq(self, *, level: bool = False) -> int:
+        """Create an interrupt source of the XICS, a message or a line; returns its number.
+
+        It goes to the first vcpu with priority 0xff (masked) until `set_xive` says otherwise.
+        """
+        self.host.must_not_be_built("create an interrupt source")
+        if len(self.level_irqs) == MAX_SOURCES:
+            raise ConfigError(f"a VM has at most {MAX_SOURCES} interrupt sources")
+        self.level_irqs.append(level)
+        return FIRST_SOURCE + len(self.level_irqs) - 1
+
+    def _source(self, number: int) -> Source:
+        sources = self.kvm.sources
+        if not FIRST_SOURCE <= number < FIRST_SOURCE + len(sources):
+            raise ConfigError(f"the VM has no interrupt source {number}")
+        return sources[number - FIRST_SOURCE]
+
+    def set_xive(self, number: int, server: int, priority: int) -> None:
+        """Direct a source to a vcpu, by its id, with a priority (0 most favoured, 0xff masked)."""
+        source, vcpu = self._source(number), self.vcpu(server)
+        if not 0 <= priority <= LEAST_FAVOURED:
+            raise ConfigError(f"a priority must be 0 to 255, got {priority}")
+        words = self.host.words
+        words[source.server] = vcpu.record.index
+        words[source.priority] = priority
+        if priority != LEAST_FAVOURED and words[source.masked_pending]:
+            words[source.masked_pending] = 0
+            target = vcpu.record
+            self.host.perform(target, partial(icp_deliver_irq, target, source))
+
+    def set_irq(self, number: int, level: int = 1) -> None:
+        """Signal a source (KVM_IRQ_LINE): a message, or a line that goes up (1) or down (0)."""
+        source, vcpu = self._source(number), self.vcpus[0]
+        self.host.perform(vcpu, partial(kvmppc_xics_set_irq, vcpu, source, level))
+
+    def vcpu(self, vcpu_id: int) -> VirtualCpu:
+        """Return the vcpu with this id; ConfigError if there is none."""
+        found = self.kvm.find_vcpu(vcpu_id)
+        if found is None:
+            raise ConfigError(f"the VM has no vcpu {vcpu_id}")
+        return VirtualCpu(self.host, found)
+
+    def stop(self) -> Outcome | None:
+        """Bring every vcpu to userspace before its next instruction; None if that worked.
+
+        Else how the run ended first. `resume` or the VM's end on this host follows.
+        """
+        return self.host.stop_vcpus(self.vcpus)
+
+    def save(self) -> SavedVm:
+        """Save the VM, which must be stopped; see saved.py for the file."""
+        return take_out(self)
+
+    def resume(self) -> None:
+        """Let the vcpus run again after `stop`."""
+        self.host.continue_vcpus(self.vcpus)
+
     @property
     def kvm(self) -> Kvm:
-        """The hypervisor's records of this VM."""
+        """The hypervisor's records of this VM; they make the host build its machine."""
+        self.host.build()
         return self.host.kvms[self.number]
 
     @property
@@ -112,7 +180,8 @@ class Vm:
     @property
     def console(self) -> bytes:
         """All that the guest has written to its console."""
-        return self.host.engine.output(self.number, 0, self.host.words[self.kvm.console_out])
+        written = self.host.words[self.kvm.console_out]
+        return self.host.engine.output(self.number, 0, written)
 
     def load(self, program: Program, entry: int | None = None) -> None:
         """Put a program into memory and make every vcpu start at its entry, as bare guests do."""
@@ -126,22 +195,18 @@ class Vm:
             self.host.words[vcpu.gpr(3)] = vcpu.vcpu_id
             self.host.words[vcpu.gpr(4)] = len(self.vcpus)
 
-    def place(self, program: Program, offset: int = 0) -> int:
-        """Put a program into memory, `offset` bytes from where it says; returns its end.
-
-        Raises ImageError if it does not fit.
-        """
+    def place(self, program: Program) -> int:
+        """Put a program into memory; returns its end. Raises ImageError if it does not fit."""
         machine = self.host.machine
         top = 0
         for segment in program.segments:
-            address = segment.address + offset
-            end = address + max(segment.size, len(segment.data))
-            if address < 0 or end > self.memory:
+            end = segment.address + max(segment.size, len(segment.data))
+            if segment.address < 0 or end > self.memory:
                 raise ImageError(
                     f"the program must lie within the {self.memory:#x} bytes of guest memory, "
-                    f"got {address:#x} to {end:#x}"
+                    f"got {segment.address:#x} to {end:#x}"
                 )
-            machine.write(self.number, address, segment.data)
+            machine.write(self.number, segment.address, segment.data)
             top = max(top, end)
         return top
 
@@ -188,6 +253,7 @@ class Host:
         self.instructions = 0
         self._machine: Machine | None = None
         self._nvcpus = 0
+        self._has_run = False
 
     # -- making it
 
@@ -207,6 +273,20 @@ class Host:
         self.vms.append(Vm(self, len(self.vms), memory, smt))
         return self.vms[-1]
 
+    def restore_vm(self, saved: SavedVm) -> Vm:
+        """Create a VM as it was saved, on this or another host generation, stopped nowhere.
+
+        Raises ConfigError if this host cannot give it its SMT mode.
+        """
+        vm = self.create_vm(memory=saved.memory, smt=saved.smt)
+        for vcpu in saved.vcpus:
+            vm.create_vcpu(vcpu.id)
+        for source in saved.sources:
+            vm.create_irq(level=source["level"] == 1)
+        vm.input = saved.console_input
+        vm.incoming = saved
+        return vm
+
     def must_not_be_built(self, doing: str) -> None:
         """Refuse what is only possible before the machine exists."""
         if self._machine is not None:
@@ -222,11 +302,15 @@ class Host:
     @property
     def machine(self) -> Machine:
         """The C core's machine."""
-        if self._machine is None:
-            self._build()
+        self.build()
         machine = self._machine
         assert machine is not None
         return machine
+
+    def build(self) -> None:
+        """Build the machine, if that has not been done: from now on its shape is fixed."""
+        if self._machine is None:
+            self._build()
 
     @property
     def actors(self) -> tuple[Vcpu | HostThread, ...]:
@@ -250,7 +334,7 @@ class Host:
     def _build(self) -> None:
         if not self._nvcpus:
             raise ConfigError("a host needs a VM with at least one vcpu")
-        specs = [VmSpec(vm.smt, vm.vcpu_ids) for vm in self.vms]
+        specs = [VmSpec(vm.smt, vm.vcpu_ids, vm.level_irqs) for vm in self.vms]
         hardware = self.hardware
         # Laid out twice: the first time only to know how many words the records need.
         counted = Layout(0)
@@ -275,6 +359,9 @@ class Host:
         for vm in self.vms:
             self._machine.new_memory(vm.number, vm.memory)
         self._start_engine()
+        for vm in self.vms:
+            if vm.incoming is not None:
+                move_in(vm, vm.incoming)
 
     def _refs(self, struct: str, index: int) -> Window:
         size, offsets = fields(struct)
@@ -324,6 +411,63 @@ class Host:
 
     def _set_node(self, actor: int, node: int) -> None:
         self.words[self._node_ref(actor)] = node
+
+    # -- what userspace does to a vcpu between two runs
+
+    def stop_vcpus(self, vcpus: Sequence[Vcpu]) -> Outcome | None:
+        """Bring vcpus to userspace, as a signal to each does; None, or how the run ended instead.
+
+        They execute no instruction on the way: what is in the guest leaves it, what the host is
+        about to do for a vcpu is done to its end.
+        """
+        order, slice_ = self.prepare(RoundRobin())
+        for vcpu in vcpus:
+            self.perform(vcpu, partial(ioctls.signal_stop, vcpu))
+        while not all(self.words[vcpu.in_userspace] for vcpu in vcpus):
+            stop = self.engine.run(self.machine, order, slice_, CHUNK, STOP_NODES)
+            self.instructions += stop.insns
+            if self.answer(stop) or stop.verdict is Verdict.PAUSE:
+                continue
+            if not all(self.words[vcpu.in_userspace] for vcpu in vcpus):
+                return self.outcome(stop)
+        return None
+
+    def continue_vcpus(self, vcpus: Sequence[Vcpu]) -> None:
+        """Let vcpus that were stopped run again."""
+        for vcpu in vcpus:
+            self.perform(vcpu, partial(ioctls.signal_continue, vcpu))
+
+    def perform(self, vcpu: Vcpu, code: Callable[[], HostCode[None]]) -> None:
+        """Run host code to its end as an ioctl would, in the place of a vcpu's task."""
+        words, node = self.words, self._node_ref(vcpu.index)
+        borrowed = (node, node + 1, self.machine_refs.sched_last, self.machine_refs.stopped)
+        kept = [words[ref] for ref in borrowed]
+        words[self.machine_refs.stopped] = 0
+        words[self.machine_refs.sched_last] = 1 + vcpu.index
+        words[node], words[node + 1] = self.automaton.root(code), 1
+        while words[node]:
+            stop = self.engine.run(self.machine, Order.RR, 1, max_insns=1, max_nodes=1)
+            if not self.answer(stop) and stop.verdict is not Verdict.PAUSE:
+                raise AssertionError(f"an ioctl came to {stop}")
+        for ref, value in zip(borrowed, kept, strict=True):
+            words[ref] = value
+
+    def guest_tb(self, vcpu: Vcpu) -> int:
+        """Return the guest's timebase."""
+        return (self.words[self.machine_refs.tb] + vcpu.kvm.tb_offset) & (1 << 64) - 1
+
+    def kick(self, vcpu: Vcpu) -> None:
+        """Pull a vcpu out of the guest, or wake its task, so that it looks at its state again."""
+        self.perform(vcpu, partial(ioctls.kick, vcpu))
+
+    def set_external(self, vcpu: Vcpu, *, level: bool) -> None:
+        """Raise or drop a vcpu's external interrupt line (KVM_INTERRUPT)."""
+        self.perform(vcpu, partial(ioctls.set_external, vcpu, level))
+
+    def must_not_have_run(self, doing: str) -> None:
+        """Refuse what is only possible before the first step of host code."""
+        if self._has_run:
+            raise ConfigError(f"{doing} before the first run, not after")
 
     # -- running it
 
@@ -380,6 +524,7 @@ class Host:
 
     def prepare(self, scheduler: Scheduler) -> tuple[Order, int]:
         """Get ready to run in this order; returns what the engine needs to know of it."""
+        self._has_run = True
         match scheduler:
             case RoundRobin(slice=slice_):
                 return Order.RR, slice_

@@ -6,20 +6,26 @@ when it waits, and at the end of its time slice if others wait for it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from emu.hv.event import Event
-from emu.hv.ops import Await, CompareAndSet, HostCode, Relax, Trace, Write, zero
+from emu.hv.ops import Await, CompareAndSet, HostCode, Relax, Sum, Trace, Write, zero
 
 if TYPE_CHECKING:
     from emu.hv.kvm import Vcpu
 
+NEVER: Final = (1 << 64) - 1
 
 def sched_in(vcpu: Vcpu) -> HostCode[None]:
     """Wait for the vcpu's cpu and take it."""
     cpu = vcpu.pcpu
     while not (yield CompareAndSet(cpu.running, 0, 1 + vcpu.index)):
         yield Await(zero(cpu.running))
+    # The time slice begins here, and not at each entry: who exits often must not stay for ever.
+    if cpu.timeslice:
+        yield Sum(cpu.thread.hdec_expires, cpu.timebase, cpu.timeslice)
+    else:
+        yield Write(cpu.thread.hdec_expires, NEVER)
 
 
 def sched_out(vcpu: Vcpu) -> HostCode[None]:

@@ -104,7 +104,6 @@ class Vcore(Record):
             f"vcore{number}.run_list", kvm.smt_mode + 1, "runnable vcpus", shared=True
         )
 
-
     @property
     def secondaries(self) -> tuple[HostThread, ...]:
         """The threads of its subcore that are offline in the host: all but thread 0."""
@@ -127,6 +126,7 @@ class Vcpu(Record):
     dispatch_count = private("guest address of its VPA's dispatch count, 0 = no VPA")
     slb_shadow = private("guest address of its SLB shadow buffer, 0 = none")
     dispatch_log = private("guest address of its dispatch trace log, 0 = none")
+    in_userspace = shared("its task is in userspace for that, and stays there")
     hfscr = private("guest's HFSCR: facilities enabled on demand are added")
     timer = private("host timebase at which its decrementer expires")
     queued = private("vector of the interrupt that its next entry gives to the guest, 0 = none")
@@ -187,8 +187,9 @@ class Kvm(Record):
         self.vcpus: tuple[Vcpu, ...] = ()
         self.cpus: tuple[HostThread, ...] = ()
         self.sources: tuple[Source, ...] = ()  # by number, from FIRST_SOURCE
-        self.tb_offset = 0  # guest timebase - host timebase
         self.firmware = False  # a pseries machine: its vcpus start and stop by RTAS
+        self.tb_offset = 0  # guest timebase - host timebase, modulo 2**64
+        self.vtb_offset = 0  # the same of the virtual timebase
         self.python_hcalls: frozenset[int] = frozenset()  # those that userspace handles in Python
         super().__init__(layout, f"vm{number}")
 

@@ -20,7 +20,6 @@ from emu.hv.ops import (
     ReadTrap,
     Reason,
     RunGuest,
-    Sum,
     Trace,
     Write,
 )
@@ -38,19 +37,16 @@ EXIT_EVENTS = {
     Reason.STOP: Event.EXIT_STOP,
 }
 
-NEVER = (1 << 64) - 1
-
-
 def kvmhv_run_single_vcpu(vcpu: Vcpu) -> HostCode[Exit | None]:
     """Run a vcpu in the guest once; None if something came up before it could enter."""
     cpu = vcpu.pcpu
-    yield Write(vcpu.ceded, 0)
     yield from local_irq_disable(cpu)
     yield Write(vcpu.state, RUNNABLE)
     if (yield Read(vcpu.request_exit)) or (yield Read(cpu.need_resched)):
         yield Write(vcpu.state, BUSY_IN_HOST)
         yield from local_irq_enable(cpu)
         return None
+    yield Write(vcpu.ceded, 0)
     # Published before any pending flag is looked at (with a barrier between): a sender sets the
     # flag first and looks here afterwards, so at least one of the two sees the other.
     yield Write(vcpu.cpu, 1 + cpu.number)
@@ -88,7 +84,7 @@ def kvmhv_vcpu_entry_p9(vcpu: Vcpu) -> HostCode[None]:
     yield Copy(thread.hfscr, vcpu.hfscr)
     yield Write(subproc.lpid, vcpu.kvm.lpid)
     yield Write(subproc.tb_offset, vcpu.kvm.tb_offset)
-    yield from _set_hdec(vcpu)
+    yield Write(subproc.vtb_offset, vcpu.kvm.vtb_offset)
     if vcpu.kvm.firmware:
         yield CountInMemory(vcpu.kvm.number, vcpu.dispatch_count)
     yield Trace(Event.ENTER, vcpu.index)
@@ -99,12 +95,3 @@ def kvmhv_vcpu_entry_p9(vcpu: Vcpu) -> HostCode[None]:
         yield Write(vcpu.doorbell_request, 1)  # merged: a 0 here must not erase a sender's 1
         yield Write(subproc.dpdes, 0)
     yield Write(subproc.lpid, 0)
-
-
-def _set_hdec(vcpu: Vcpu) -> HostCode[None]:
-    """Bound the stay in the guest if other tasks share this cpu."""
-    cpu = vcpu.pcpu
-    if cpu.timeslice:
-        yield Sum(cpu.thread.hdec_expires, cpu.timebase, cpu.timeslice)
-    else:
-        yield Write(cpu.thread.hdec_expires, NEVER)

@@ -120,8 +120,9 @@ class Pseries:
 
         entry: where, instead of the program's own entry point. Raises ImageError.
         """
-        offset = RELOCATABLE_AT if program.relative else 0
-        top = self.vm.place(program, offset)
+        if program.relative:
+            program = program.moved(RELOCATABLE_AT)
+        top = self.vm.place(program)
         words = self.words
         words[self.vm.kvm.clock] = self.epoch % (1 << 64)
         initrd = None
@@ -143,7 +144,7 @@ class Pseries:
         for vcpu in self.vm.vcpus:
             words[vcpu.arch.pvr] = self.pvr
             words[vcpu.stopped] = 1
-        self.start(self.vm.vcpus[0], offset + (program.entry if entry is None else entry), at)
+        self.start(self.vm.vcpus[0], program.entry if entry is None else entry, at)
 
     def _board(self, initrd: tuple[int, int] | None) -> Board:
         cores: dict[int, list[int]] = {}

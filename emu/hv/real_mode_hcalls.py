@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from emu.hv.event import Event
+from emu.hv.host_sched import NEVER
 from emu.hv.kvm import EXITING, NAPPING_CEDE
 from emu.hv.ops import (
     Await,
@@ -27,7 +28,6 @@ from emu.hv.ops import (
     at_least,
     nonzero,
 )
-from emu.hv.p9_entry import NEVER
 from emu.isa.msr import mask
 
 if TYPE_CHECKING:
@@ -71,7 +71,8 @@ def kvmppc_h_cede(cpu: HostThread, vcore: Vcore, vcpu: Vcpu) -> HostCode[bool]:
         yield from _end_nap(cpu, vcore)
         return False
     wanted = yield from _nap(cpu, vcore, vcpu)
-    yield CompareAndSet(vcpu.prodded, 1, 0)  # a prod that ends this H_CEDE is used up by it
+    if (yield CompareAndSet(vcpu.prodded, 1, 0)):
+        yield Write(vcpu.ceded, 0)  # the prod is used up: this H_CEDE has ended, also for the host
     yield from _end_nap(cpu, vcore)
     if wanted:
         return False

@@ -10,8 +10,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from emu.hv.event import Event
+from emu.hv.host_sched import NEVER
 from emu.hv.kvm import EXITING, NAPPING_NOVCPU
 from emu.hv.ops import (
+    WORD,
     Add,
     Await,
     Check,
@@ -35,8 +37,9 @@ from emu.hv.ops import (
     past,
     zero,
 )
-from emu.hv.p9_entry import EXIT_EVENTS, NEVER
+from emu.hv.p9_entry import EXIT_EVENTS
 from emu.hv.real_mode_hcalls import kvmppc_h_cede, kvmppc_read_intr, kvmppc_rm_h_confer
+from emu.hv.xics import H_IPOLL, XICS_HCALLS, kvmppc_xics_hcall
 from emu.isa.hcalls import BY_NAME as HCALLS
 from emu.isa.interrupts import BY_NAME as INTERRUPTS
 from emu.isa.msr import mask
@@ -106,6 +109,7 @@ def _switch_to_guest(cpu: HostThread, vcore: Vcore) -> HostCode[None]:
     """Make the (sub)core the guest's: LPIDR, timebase offset, DPDES."""
     yield Write(cpu.subproc.lpid, vcore.kvm.lpid)
     yield Write(cpu.subproc.tb_offset, vcore.kvm.tb_offset)
+    yield Write(cpu.subproc.vtb_offset, vcore.kvm.vtb_offset)
     if vcore.kvm.generation.native_doorbells:
         yield Copy(cpu.subproc.dpdes, vcore.dpdes)
     yield Write(vcore.in_guest, 1)
@@ -189,6 +193,10 @@ def _real_mode_hcall(
     if number == H_CEDE:
         resume: bool = yield from kvmppc_h_cede(cpu, vcore, vcpu)
         return resume
+    if number in XICS_HCALLS and number != H_IPOLL:
+        code = yield from kvmppc_xics_hcall(vcpu, number)
+        yield Write(vcpu.gpr(3), code & WORD)
+        return True
     if number == H_CONFER:
         resume = yield from kvmppc_rm_h_confer(cpu, vcore, vcpu)
         return resume

@@ -12,6 +12,7 @@ from emu.hv.doorbell import kvmppc_emulate_doorbell_instr
 from emu.hv.event import Event
 from emu.hv.hcalls import H_CEDE, H_SUCCESS, kvmppc_pseries_do_hcall, set_result
 from emu.hv.host_sched import resched, sched_in, sched_out
+from emu.hv.ioctls import wait_in_userspace
 from emu.hv.ops import (
     Await,
     Check,
@@ -35,6 +36,9 @@ from emu.isa.msr import mask
 if TYPE_CHECKING:
     from emu.hv.kvm import Vcpu
 
+# What KVM_RUN returns instead of an hcall's number when a signal came.
+INTERRUPTED: Final = -1
+
 MSR_PR: Final = mask("MSR", "PR")
 SRR1_ILL: Final = mask("SRR1", "ILL")
 PROGRAM: Final = INTERRUPTS["program"].vector
@@ -52,6 +56,9 @@ def vcpu_task(vcpu: Vcpu) -> HostCode[None]:
         if vcpu.kvm.firmware and (yield Read(vcpu.stopped)):
             yield from _wait_for_start(vcpu)
         number = yield from kvmppc_vcpu_run_hv(vcpu)
+        while number == INTERRUPTED:
+            yield from wait_in_userspace(vcpu)
+            number = yield from kvmppc_vcpu_run_hv(vcpu)
         yield from userspace_hcall(vcpu, number)
 
 
@@ -67,27 +74,27 @@ def _wait_for_start(vcpu: Vcpu) -> HostCode[None]:
 
 
 def kvmppc_vcpu_run_hv(vcpu: Vcpu) -> HostCode[int | None]:
-    """KVM_RUN: returns the hcall that userspace must handle (KVM_EXIT_PAPR_HCALL)."""
+    """KVM_RUN: returns the hcall that userspace must handle (KVM_EXIT_PAPR_HCALL).
+
+    Or INTERRUPTED (KVM_EXIT_INTR). A vcpu that was ceded then, here or where it came from, is.
+    """
+    if vcpu.kvm.generation.independent_threads and (yield Read(vcpu.ceded)):
+        yield from kvmppc_vcore_blocked(vcpu)
     while True:
         if vcpu.kvm.generation.independent_threads:
             exit_ = yield from kvmhv_run_single_vcpu(vcpu)
         else:
             exit_ = yield from kvmppc_run_vcpu(vcpu)
         if exit_ is None:
-            yield from _interrupted(vcpu)
+            if (yield Read(vcpu.request_exit)):
+                return INTERRUPTED
+            if vcpu.kvm.generation.independent_threads:
+                yield from resched(vcpu)
         elif exit_.reason is Reason.HCALL:
             if not (yield from _hcall(vcpu, exit_.detail)):
                 return exit_.detail
         else:
             yield from kvmppc_handle_exit_hv(vcpu, exit_)
-
-
-def _interrupted(vcpu: Vcpu) -> HostCode[None]:
-    """Let others run, or wait while the task is wanted elsewhere (a signal is pending)."""
-    if vcpu.kvm.generation.independent_threads:
-        yield from resched(vcpu)
-    else:
-        yield Await(zero(vcpu.request_exit))
 
 
 def _hcall(vcpu: Vcpu, number: int | None) -> HostCode[bool]:

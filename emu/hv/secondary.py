@@ -41,6 +41,7 @@ def kvm_start_guest(cpu: HostThread, vcores: tuple[Vcore, ...]) -> HostCode[None
     if number is None:
         return
     yield from kvmppc_hv_entry(cpu, vcores[number - 1])
+    yield Write(cpu.host_ipi, 0)  # whoever wanted the thread out of the guest has it
     yield Write(cpu.kvm_vcpu, 0)
     yield Write(cpu.kvm_vcore, 0)  # last: run_core waits for it (barrier between the two)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from emu.hv.cede import kvmppc_vcpu_woken
 from emu.hv.event import Event
+from emu.hv.host_sched import NEVER
 from emu.hv.kvm import (
     BUSY_IN_HOST,
     EXITING,
@@ -43,7 +44,6 @@ from emu.hv.ops import (
     nonzero,
     zero,
 )
-from emu.hv.p9_entry import NEVER
 from emu.hv.rmhandlers import PROGRAM, ipi_thread, kvmppc_hv_entry
 from emu.hv.spinlock import spin_lock, spin_unlock
 

@@ -158,7 +158,7 @@ def _variants(insn: Insn) -> Iterator[Variant]:
         )
 
 
-def insn(  # noqa: PLR0917  a row reads like a line of the book
+def insn(
     syntax: str,
     form: str,
     picture: str,

@@ -63,7 +63,7 @@ class Spr:
         return self.since <= generation and not 0 < self.until < generation
 
 
-def _spr(  # noqa: PLR0917, the columns of a row
+def _spr(
     number: int,
     name: str,
     width: int,

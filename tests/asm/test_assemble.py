@@ -107,3 +107,24 @@ def test_every_mistake_is_reported_in_source_order():
 
 def test_defines_are_symbols_before_the_first_line():
     assert words(".if DEBUG > 1\n.long DEBUG\n.endif", defines={"DEBUG": 3}) == [3]
+
+
+def test_a_preprocessors_line_marker_renames_the_lines_that_follow():
+    with pytest.raises(AssemblyError) as caught:
+        assemble('nop\n# 40 "entry.S" 1\nnop\nfrob\n# 3 "guest.S"\nfrob\n', filename="x.s")
+    spans = [diagnostic.span for diagnostic in caught.value.diagnostics]
+    assert [(span.file, span.line) for span in spans] == [("entry.S", 41), ("guest.S", 3)]
+
+
+def test_exitm_leaves_the_macro_and_its_conditions():
+    text = (
+        ".macro m x\n.if \\x\n.long 1; .exitm; .long 2\n.endif\n.long 3\n.endm\nm 1; .long 4\nm 0\n"
+    )
+    assert words(text) == [1, 4, 3]
+
+
+def test_assembling_twice_gives_the_same_program_whatever_was_assembled_between():
+    first = assemble("nop\nadd 3,4,5\n")
+    assemble(".macro nop\n.long 5\n.endm\nnop\nadd 3,4,5\n")
+    assert assemble("nop\nadd 3,4,5\n") == first
+    assert words(".macro nop\n.long 5\n.endm\nnop") == [5]

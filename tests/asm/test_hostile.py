@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from emu.asm import Program, assemble, assemble_file
+from emu.asm import Program, assemble, assemble_file, assemble_object
 from emu.asm.directives import DIRECTIVES
 from emu.errors import AssemblyError
 
@@ -127,6 +127,10 @@ PIECES = st.sampled_from(
 
 
 def check(text):
+    try:
+        assemble_object(text)
+    except AssemblyError as error:
+        assert error.diagnostics  # noqa: PT017  both ends are good ones
     program, refusal = outcome(text)
     if refusal is not None:
         assert any(d.severity == "error" for d in refusal.diagnostics)

@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from emu.core._emu import ffi
 from emu.core.machine import Exit, Machine
 from emu.errors import ConfigError
 
@@ -127,3 +128,14 @@ def test_snapshots_outlive_their_names():
     machine.restore(kept)
     del machine
     assert kept.machine.run(0, 5) is Exit.BUDGET
+
+
+def test_machine_and_snapshots_may_go_in_any_order():
+    """As at the end of a process, when objects that refer to each other go as it happens."""
+    for order in range(6):
+        machine = Machine()
+        machine.new_memory(0, 4096)
+        kept = [machine.snapshot(), machine.snapshot()]
+        handles = [machine.handle, *(snapshot._handle for snapshot in kept)]
+        for index in [(0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0)][order]:
+            ffi.release(handles[index])

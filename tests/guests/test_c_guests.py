@@ -1,4 +1,4 @@
-"""The C guests print what their headers say, on QEMU's pseries machine, in both byte orders."""
+"""The C guests print what their headers say: on QEMU's pseries machine and on our machines."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 from oracles import qemu
+from oracles.boards import MAX_INSNS, run_pseries
+
+from emu.asm.elf import read_elf
+from emu.hv.host import Host
 
 GUESTS = Path(__file__).parents[2] / "guests"
 
@@ -58,3 +62,30 @@ def test_c_guest_prints_its_header_on_qemu(name, kind, smt, oracle, built):
     text = console.decode().replace("\r", "")
     assert pattern(name).search(text), text
     assert text.endswith("EXIT: STATUS=1\n"), text
+
+
+@pytest.mark.parametrize("host", ["power8", "power9"])
+@pytest.mark.parametrize(("name", "kind", "smt"), cases())
+def test_c_guest_prints_its_header_on_our_pseries_machine(name, kind, smt, host, built):
+    program = read_elf((built / f"{name}.{kind}").read_bytes(), name)
+    outcome, lines = run_pseries(program, host=host, threads=smt)
+    text = "\n".join(lines)
+    assert pattern(name).search(text), text
+    assert lines[-1] == "EXIT: STATUS=1"
+    assert (outcome.kind, outcome.status) == ("exit", 0)
+
+
+@pytest.mark.parametrize("host", ["power8", "power9"])
+@pytest.mark.parametrize(
+    ("name", "kind", "smt"), [case for case in cases() if not case[1].startswith("pie")]
+)
+def test_c_guest_prints_its_header_on_the_bare_machine(name, kind, smt, host, built):
+    machine = Host(host)
+    vm = machine.create_vm(smt=smt)
+    for _ in range(smt):
+        vm.create_vcpu()
+    vm.load(read_elf((built / f"{name}.{kind}").read_bytes(), name))
+    outcome = machine.run(max_insns=MAX_INSNS)
+    text = vm.console.decode()
+    assert pattern(name).search(text), text
+    assert (outcome.kind, outcome.status) == ("exit", 0)

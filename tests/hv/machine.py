@@ -32,10 +32,10 @@ H_EXIT = """
 """
 
 
-def machine(source, *, smt=1, vcpu_ids=None, host="power9", seed=0, cores=1, vectors=True):
+def machine(source, *, smt=1, vcpu_ids=None, host="power9", vectors=True, **options):
     """A host with one VM that has this program; `exit` in it ends the run with status r4."""
     text = (VECTORS if vectors else "") + source.replace("exit!", H_EXIT)
-    made = Host(host, cores=cores, seed=seed)
+    made = Host(host, **options)
     vm = made.create_vm(memory=1 << 20, smt=smt)
     for vcpu_id in range(smt) if vcpu_ids is None else vcpu_ids:
         vm.create_vcpu(vcpu_id)

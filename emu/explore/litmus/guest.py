@@ -36,6 +36,7 @@ from emu.explore.litmus.model import (
 )
 from emu.explore.litmus.problems import LitmusError, Problem
 from emu.explore.points import END, PointKind, around_handlers, classify
+from emu.hv.policy import ENTRY_EXITS, RUN_WHENS, THREAD_ASSIGNMENTS, Policy
 from emu.isa.hcalls import BY_NAME as HCALLS
 from emu.isa.operands import Kind
 from emu.isa.table import VARIANTS
@@ -81,6 +82,8 @@ class Guest:
     test: Litmus
     little: bool
     smt: int
+    cold: bool
+    policy: Policy
     entries: list[int]
     ends: list[int]
     gpr: list[list[int]]
@@ -150,6 +153,8 @@ class _Builder:
             test=test,
             little=little,
             smt=self._smt(count),
+            cold=self._header_word("Start", ("warm", "cold"), "warm") == "cold",
+            policy=self._policy(),
             entries=[CODE + t * CODE_STRIDE for t in range(count)],
             ends=[0] * count,
             gpr=[[0] * 32 for _ in range(count)],
@@ -213,6 +218,19 @@ class _Builder:
             self._header_problem("SMT", f"SMT must be 1, 2, 4 or 8, got {text[:40]}")
             return 1
         return int(text)
+
+    def _policy(self) -> Policy:
+        """`Policy=thread_assignment:first-come`: KVM's ways of another time (POWER7, POWER8)."""
+        policy = Policy()
+        for part in filter(None, self.test.header.get("Policy", "").split(",")):
+            chosen = next((p for p in _policies(policy) if part.strip() == p[0]), None)
+            if chosen is None:
+                known = ", ".join(name for name, _ in _policies(policy))
+                message = f"no such policy: {part.strip()[:40]}; there are {known}"
+                self._header_problem("Policy", message)
+            else:
+                policy = chosen[1]
+        return policy
 
     # ---- places ----
 
@@ -365,6 +383,18 @@ class _Builder:
             kind = guest.types[Location(name)]
             number = self._number(guest, value) & ((1 << 8 * kind.nbytes) - 1)
             guest.memory[guest.addresses[name]] = number.to_bytes(kind.nbytes, order)
+
+
+def _policies(old: Policy) -> list[tuple[str, Policy]]:
+    """Every choice by its name, with the policy that it makes of another."""
+    return [
+        *(
+            (f"thread_assignment:{v}", replace(old, thread_assignment=v))
+            for v in THREAD_ASSIGNMENTS
+        ),
+        *((f"entry_exit:{v}", replace(old, entry_exit=v)) for v in ENTRY_EXITS),
+        *((f"run_when:{v}", replace(old, run_when=v)) for v in RUN_WHENS),
+    ]
 
 
 def _gnu_syntax(text: str) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from emu.core._emu import lib
 from emu.core.machine import Machine
+from emu.errors import ConfigError
 from emu.explore.litmus.guest import MEMORY, Guest
 from emu.explore.litmus.model import (
     Ghost,
@@ -22,7 +23,7 @@ from emu.explore.litmus.model import (
 )
 from emu.explore.points import PointKind
 from emu.explore.schedule import short_text
-from emu.explore.search import Options, Search, Show
+from emu.explore.search import ChoiceKind, Options, Search, Show, Term
 from emu.hv.host import Host
 from emu.hv.ops import Await
 from emu.isa.msr import mask
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from emu.explore.search import Choice
+    from emu.hv.kvm import Vcpu
 
 SF_ME = mask("MSR", "SF", "ME")
 EE, LE = mask("MSR", "EE"), mask("MSR", "LE")
@@ -38,10 +40,12 @@ ILE = mask("LPCR", "ILE")
 ALL = (1 << 64) - 1
 DOORBELL = 0xA00
 CFAR = 28
+MAX_WARM_UP = 100_000
 
 # Where a host thread may stand for ever: waiting for something that nobody owes it.
 IDLE = frozenset({
-    "kvmppc_vcore_blocked", "kvmppc_wait_for_exec", "offline_thread", "sched_in",
+    "kvmppc_vcore_blocked", "kvmppc_wait_for_exec", "offline_thread", "sched_in", "_nap",
+    "_nap_without_vcpu",
 })  # fmt: skip
 
 # Kinds of points that need a hypervisor on a host without native doorbells.
@@ -50,15 +54,15 @@ _DOORBELL_POINTS = frozenset({PointKind.SEND, PointKind.CLEAR, PointKind.DPDES})
 
 @dataclass(slots=True)
 class Places:
-    """Where the machine keeps what is pending for one thread: tests (ref, mask).
+    """Where the machine keeps what is pending for one thread, each place a few terms.
 
     doorbells: end a cede, and interrupt when MSR[EE] is 1. wakers: end a cede. ceded: H_CEDE is
     in progress.
     """
 
-    doorbells: list[tuple[int, int]] = field(default_factory=list)
-    wakers: list[tuple[int, int]] = field(default_factory=list)
-    ceded: tuple[int, int] | None = None
+    doorbells: list[tuple[Term, ...]] = field(default_factory=list)
+    wakers: list[tuple[Term, ...]] = field(default_factory=list)
+    ceded: Term | None = None
 
 
 @dataclass(slots=True)
@@ -130,15 +134,22 @@ def bare_stage(guest: Guest, options: Options) -> Stage:
     places = []
     for index in range(count):
         first = index - index % smt
-        dpdes = (machine.ref("subproc", first, "dpdes"), 1 << index - first)
-        places.append(Places(doorbells=[dpdes, (search.outbox, 1 << index)]))
+        dpdes = Term(machine.ref("subproc", first, "dpdes"), 1 << index - first)
+        places.append(Places(doorbells=[(dpdes,), (Term(search.outbox, 1 << index),)]))
     return _finished(guest, machine, search, places, None)
 
 
 def hosted_stage(guest: Guest, options: Options, model: str) -> Stage:
-    """Under the hypervisor of a host, each vcpu's task a thread of its own."""
+    """Under the hypervisor of a host.
+
+    The search begins when every vcpu is in the guest, unless the test asks for a cold start.
+    """
     count = len(guest.entries)
-    host = Host(model, cores=-(-count // 4))
+    subcores = _subcores(model, guest.smt)
+    vcores = -(-count // guest.smt)
+    per_core = 4 if model == "power9" else subcores * guest.smt
+    cores = -(-count // per_core) if model == "power9" else -(-vcores // subcores)
+    host = Host(model, cores=cores, subcores=subcores, policy=guest.policy)
     vm = host.create_vm(memory=MEMORY, smt=guest.smt)
     for _ in range(count):
         vm.create_vcpu()
@@ -148,20 +159,53 @@ def hosted_stage(guest: Guest, options: Options, model: str) -> Stage:
             host.words[vcpu.vcore.lpcr] |= ILE
     load(machine, guest)
     search = Search(machine, options, host.engine, host.automaton.expand)
-    places = []
     for vcpu in vm.vcpus:
         for ref in (vcpu.arch.exit_word, vcpu.arg, vcpu.result, vcpu.trap):
             search.scratch(vcpu.index, ref)
-        places.append(
-            Places(
-                doorbells=[(vcpu.doorbell_request, ALL), (vcpu.pcpu.subproc.dpdes, 1)],
-                wakers=[(vcpu.prodded, ALL), (vcpu.pending_exceptions, ALL)],
-                ceded=(vcpu.ceded, ALL),
-            )
-        )
     for actor in range(len(host.actors)):
         search.ignore(machine.area("actor") + 2 * actor + 1)  # the slice
-    return _finished(guest, machine, search, places, host)
+    stage = _finished(guest, machine, search, [_places(search, v) for v in vm.vcpus], host)
+    if not guest.cold:
+        _warm_up(search, host)
+    return stage
+
+
+def _subcores(model: str, smt: int) -> int:
+    """As many as leave a thread for each vcpu of a vcore: what idles costs states."""
+    return {1: 4, 2: 4, 4: 2, 8: 1}[smt] if model == "power8" else 1
+
+
+def _places(search: Search, vcpu: Vcpu) -> Places:
+    """Where the hypervisor and the hardware keep what is pending for a vcpu."""
+    doorbells: list[tuple[Term, ...]] = [(Term(vcpu.doorbell_request),)]
+    if vcpu.kvm.generation.independent_threads:
+        doorbells.append((Term(vcpu.pcpu.subproc.dpdes, 1),))
+    else:
+        cpu, bit = vcpu.vcore.threads[vcpu.ptid], 1 << vcpu.ptid
+        doorbells += [
+            # The saved image says something only while the vcore is not on the hardware.
+            (Term(vcpu.vcore.dpdes, bit), Term(vcpu.vcore.in_guest, zero=True)),
+            (Term(cpu.subproc.dpdes, bit),),
+            (Term(search.outbox, 1 << cpu.number),),
+        ]
+    wakers: list[tuple[Term, ...]] = [(Term(vcpu.prodded),), (Term(vcpu.pending_exceptions),)]
+    return Places(doorbells, wakers, Term(vcpu.ceded))
+
+
+def _warm_up(search: Search, host: Host) -> None:
+    """Let host code run until every vcpu is in the guest, each actor in turn, and begin there."""
+    search.reset()
+    for _ in range(MAX_WARM_UP):
+        moves = [
+            c for c in search.choices() if c.kind is ChoiceKind.GO and search.stand(c.actor).host
+        ]
+        if not moves:
+            break
+        search.take(moves[0])
+    entered = {host.words[cpu.thread.vcpu] for cpu in host.cpus}
+    if not all(1 + vcpu.index in entered for vcpu in host.vcpus):
+        raise ConfigError("the hypervisor does not bring every thread of the test into the guest")
+    search.rebase()
 
 
 def _finished(
@@ -173,14 +217,14 @@ def _finished(
         for index in range(len(machine.vcpu)):
             search.ignore(machine.ref("vcpu", index, "cfar"))
     for index, place in enumerate(places):
-        msr = (machine.ref("vcpu", index, "msr"), EE)
+        ee = Term(machine.ref("vcpu", index, "msr"), EE)
         for doorbell in place.doorbells:
-            search.test(_group(GhostKind.PEND, index), doorbell)
-            search.test(_group(GhostKind.LOST, index), doorbell, msr)
+            search.test(_group(GhostKind.PEND, index), *doorbell)
+            search.test(_group(GhostKind.LOST, index), *doorbell, ee)
         if place.ceded is not None:
             search.test(_group(GhostKind.BLOCKED, index), place.ceded)
             for waker in (*place.doorbells, *place.wakers):
-                search.test(_group(GhostKind.LOST, index), waker, place.ceded)
+                search.test(_group(GhostKind.LOST, index), *waker, place.ceded)
     for rule in guest.test.prohibitions:
         for observable in observables(rule.condition):
             _share(search, guest, places, observable)
@@ -207,8 +251,9 @@ def _share(search: Search, guest: Guest, places: list[Places], observable: Obser
         case Location(name=name):
             search.share_cell(guest.addresses[name])
         case Ghost(kind=GhostKind.PEND, thread=thread):
-            for ref, _ in places[thread].doorbells:
-                search.share(ref)
+            for terms in places[thread].doorbells:
+                for term in terms:
+                    search.share(term.ref)
         case _:
             pass  # a thread's own registers, and what is judged in end states only
 

@@ -152,7 +152,7 @@ def semantics(
         function: Callable[[Machine, Instruction], None],
     ) -> Callable[[Machine, Instruction], None]:
         for name in names:
-            assert name not in SEMANTICS, name  # noqa: S101, two meanings of one row
+            assert name not in SEMANTICS, name
             SEMANTICS[name] = function
         return function
 

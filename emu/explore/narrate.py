@@ -1,0 +1,132 @@
+"""A schedule told step by step: who did what, where in its source, and what changed by it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from emu.core.engine import STRUCTS, fields
+from emu.explore.points import PointKind
+from emu.explore.search import ChoiceKind
+from emu.isa.disasm import disassemble
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from emu.core.machine import Machine
+    from emu.explore.search import Choice, Search, Stand
+    from emu.hv.host import Host
+
+# Words that change at every step and mean nothing to a reader.
+_NOISE = frozenset({"ic", "node", "slice", "nia", "tb", "cfar", "exit_word"})
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One step. place: the instruction's address, or function and line of the host code."""
+
+    number: int
+    actor: str
+    choice: Choice
+    what: str
+    place: str
+    changes: tuple[str, ...]
+
+    def __str__(self) -> str:
+        changes = f"  [{', '.join(self.changes)}]" if self.changes else ""
+        return f"{self.number:4} {self.actor:6} {self.place:>34}  {self.what}{changes}"
+
+
+class Narrator:
+    """Tells of one machine's steps. host: the hypervisor, if there is one."""
+
+    def __init__(self, machine: Machine, host: Host | None = None) -> None:
+        self._machine = machine
+        self._host = host
+        self._names = _names(machine, host)
+
+    def name(self, ref: int) -> str:
+        """The name of a state word: `v1.doorbell_request`, `vcpu0.r5`, `subproc0.dpdes`."""
+        return self._names[ref]
+
+    def actor(self, actor: int) -> str:
+        """The name of an actor."""
+        return f"P{actor}" if self._host is None else self._host.actor_name(actor)
+
+    def tell(self, search: Search, schedule: Iterable[Choice]) -> Iterator[Told]:
+        """Take the steps of a schedule from the initial state and tell each of them.
+
+        Stops at a step that cannot be taken.
+        """
+        search.reset()
+        for number, choice in enumerate(schedule):
+            what, place = self._describe(choice, search)
+            before = list(self._machine.words)
+            if not search.take(choice):
+                return
+            yield Told(number, self.actor(choice.actor), choice, what, place, self._changes(before))
+
+    def _changes(self, before: list[int]) -> tuple[str, ...]:
+        return tuple(
+            f"{name} {old:#x} -> {new:#x}" if max(old, new) > 9 else f"{name} {old} -> {new}"
+            for name, old, new in zip(self._names, before, self._machine.words, strict=True)
+            if old != new and name.rpartition(".")[2] not in _NOISE
+        )
+
+    def _describe(self, choice: Choice, search: Search) -> tuple[str, str]:
+        """What the step is about to do, and where."""
+        if choice.kind is ChoiceKind.DELIVER:
+            return f"the doorbell sent to thread {choice.actor} arrives", ""
+        if choice.kind is ChoiceKind.TIMER:
+            return "time passes", ""
+        stand = search.stand(choice.actor)
+        if choice.kind is ChoiceKind.LAND:
+            return "an interrupt of the hypervisor's arrives", f"{stand.nia:#x}"
+        if stand.host:
+            return self._host_step(stand)
+        if stand.interrupt:
+            return f"takes interrupt {stand.interrupt:#x}", f"{stand.nia:#x}"
+        return self._instruction(choice, stand), f"{stand.nia:#x}"
+
+    def _instruction(self, choice: Choice, stand: Stand) -> str:
+        if stand.kind == PointKind.END:
+            return "is at the end of its program"
+        data = self._machine.read(0, stand.nia, 4)
+        text = disassemble(int.from_bytes(data, "big"), stand.nia)
+        return text + (" fails" if choice.kind is ChoiceKind.FAIL else "")
+
+    def _host_step(self, stand: Stand) -> tuple[str, str]:
+        if self._host is None or not stand.node:
+            return "", ""
+        op = self._host.automaton.op(stand.node)
+        place = self._host.automaton.where(stand.node)[-1]
+        function = place.function.rpartition(".")[2]
+        refs = ", ".join(self.name(ref) for ref in op.refs())
+        return f"{type(op).__name__} {refs}".rstrip(), f"{function}:{place.line}"
+
+
+def _names(machine: Machine, host: Host | None) -> list[str]:
+    """A name for every state word."""
+    names = [""] * len(machine.words)
+    counts = {
+        "machine": 1,
+        "vcpu": len(machine.vcpu),
+        "thread": len(machine.thread),
+        "subproc": len(machine.subproc),
+    }
+    counts["actor"] = (machine.area("host") - machine.area("actor")) // fields("actor")[0]
+    for struct in STRUCTS:
+        size, offsets = fields(struct)
+        base = machine.area(struct)
+        for index in range(counts[struct]):
+            prefix = struct if struct == "machine" else f"{struct}{index}"
+            for name, offset in offsets.items():
+                names[base + index * size + offset] = f"{prefix}.{name}"
+            if struct == "vcpu":
+                first = base + index * size + offsets["gpr"]
+                for register in range(32):
+                    names[first + register] = f"{prefix}.r{register}"
+    if host is not None:
+        for offset, word in enumerate(host.layout.words):
+            names[host.layout.first + offset] = word.name
+    return names
