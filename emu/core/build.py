@@ -95,6 +95,8 @@ class BuildExt(build_ext):
         ext.extra_compile_args += [
             "-std=gnu11",
             "-O2",
+            # Registers are words in memory: a wide load of two that were just stored would stall.
+            "-fno-tree-vectorize",
             *WARNINGS,
             *REQUIRED,
             *os.environ.get("EMU_CFLAGS", "").split(),
