@@ -68,6 +68,7 @@ def ending(outcome: Outcome, nvcpus: int) -> str:
         "trap": "a guest trap that nobody handles",
         "breakpoint": "breakpoint",
         "interrupted": "interrupted",
+        "violation": "an invariant of the hypervisor does not hold",
     }[outcome.kind]
     on = "1 vcpu" if nvcpus == 1 else f"{nvcpus} vcpus"
     plural = "" if outcome.instructions == 1 else "s"

@@ -19,6 +19,7 @@ from emu.cli.exit_codes import (
     EXIT_LIMIT,
     EXIT_OK,
     EXIT_TRAP,
+    EXIT_VIOLATION,
 )
 from emu.cli.guest_source import GuestSource, guest_options, load_guest
 from emu.cli.input_files import shown
@@ -41,6 +42,7 @@ EXIT_CODES = {
     "deadlock": EXIT_DEADLOCK,
     "trap": EXIT_TRAP,
     "interrupted": EXIT_INTERRUPTED,
+    "violation": EXIT_VIOLATION,
 }
 
 
@@ -54,6 +56,7 @@ EXIT_CODES = {
               help="Fail unless it holds in the end; repeatable.")
 @click.option("--show", multiple=True, metavar="r3,v1.lr,...",
               help="Print registers in the end.")
+@click.option("--check", is_flag=True, help="Check the hypervisor's invariants at every step.")
 @click.option("--save", "save_to", metavar="FILE",
               help="Save the VM where a limit ends the run; see --save-at.")
 @click.option("--save-at", type=count, metavar="N",
@@ -69,6 +72,7 @@ def command(
     trace: str | None,
     expect: tuple[str, ...],
     show: tuple[str, ...],
+    check: bool,
     save_to: str | None,
     save_at: int | None,
     restore: str | None,
@@ -86,6 +90,7 @@ def command(
         vm = build(machine, loaded)
     else:
         vm, loaded = saved_vm.restore(machine, restore)
+    vm.host.check = check
     expectations = [expectation(text, len(vm.vcpus)) for text in expect]
     registers = [found for text in show for found in shown_registers(text, len(vm.vcpus))]
     limit = machine.max_insns if save_at is None else min(save_at, machine.max_insns or save_at)

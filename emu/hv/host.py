@@ -26,6 +26,7 @@ from emu.hv.deadlock import explain
 from emu.hv.event import BY_NUMBER, Event
 from emu.hv.generation import Generation, generation
 from emu.hv.icp import FIRST_SOURCE, LEAST_FAVOURED, MAX_SOURCES, Source
+from emu.hv.invariants import Invariants
 from emu.hv.kvm import HostThread, Kvm, Vcore, Vcpu, Window
 from emu.hv.migration import move_in, take_out
 from emu.hv.ops import Call, Inject, Op, RunGuest
@@ -63,7 +64,7 @@ class Outcome:
     vcpu: whose trap or breakpoint it was. explanation: sentences for people, one a line.
     """
 
-    kind: Literal["exit", "limit", "deadlock", "trap", "breakpoint", "interrupted"]
+    kind: Literal["exit", "limit", "deadlock", "trap", "breakpoint", "interrupted", "violation"]
     instructions: int
     status: int = 0
     vcpu: int | None = None
@@ -226,7 +227,8 @@ class Host:
     """A machine of one host generation.
 
     cores: physical cores. subcores: into how many parts each is split (POWER8). seed: of
-    everything random. policy: which of KVM's ways of its time (POWER7, POWER8).
+    everything random. policy: which of KVM's ways of its time (POWER7, POWER8). check: look at the
+    invariants after every step; a run that breaks one ends as a violation, and says which.
     """
 
     def __init__(
@@ -237,7 +239,9 @@ class Host:
         subcores: int = 1,
         seed: int = 0,
         policy: Policy | None = None,
+        check: bool = False,
     ) -> None:
+        self.check = check
         self.generation = generation(model) if isinstance(model, str) else model
         if subcores not in self.generation.subcores:
             possible = ", ".join(map(str, self.generation.subcores))
@@ -406,11 +410,12 @@ class Host:
                 host.add(cpu.subproc.dpdes)
         return frozenset(host)
 
-    def _node_ref(self, actor: int) -> int:
+    def node_ref(self, actor: int) -> int:
+        """Return the ref of an actor's place in host code: a node of the automaton."""
         return self.machine.area("actor") + actor * ACTOR_WORDS
 
     def _set_node(self, actor: int, node: int) -> None:
-        self.words[self._node_ref(actor)] = node
+        self.words[self.node_ref(actor)] = node
 
     # -- what userspace does to a vcpu between two runs
 
@@ -439,7 +444,7 @@ class Host:
 
     def perform(self, vcpu: Vcpu, code: Callable[[], HostCode[None]]) -> None:
         """Run host code to its end as an ioctl would, in the place of a vcpu's task."""
-        words, node = self.words, self._node_ref(vcpu.index)
+        words, node = self.words, self.node_ref(vcpu.index)
         borrowed = (node, node + 1, self.machine_refs.sched_last, self.machine_refs.stopped)
         kept = [words[ref] for ref in borrowed]
         words[self.machine_refs.stopped] = 0
@@ -488,11 +493,16 @@ class Host:
         machine = self.machine
         order, slice_ = self.prepare(scheduler or RoundRobin())
         left = UNLIMITED if max_insns is None else max_insns
+        invariants = Invariants(self) if self.check else None
+        nodes = 1 if invariants else chunk
         while True:
-            stop = self.engine.run(machine, order, slice_, min(left, chunk), chunk)
+            stop = self.engine.run(machine, order, slice_, min(left, chunk), nodes)
             left -= stop.insns
             self.instructions += stop.insns
-            if self.answer(stop):
+            answered = self.answer(stop)
+            if invariants and (broken := invariants.after(stop)):
+                return Outcome("violation", self.instructions, explanation=str(broken))
+            if answered:
                 continue
             if on_chunk is not None:
                 on_chunk()
@@ -571,7 +581,7 @@ class Host:
 
     def _running(self, stop: Stop) -> Vcpu:
         """Return the vcpu whose guest an actor was running."""
-        op = self.automaton.op(self.words[self._node_ref(stop.actor)])
+        op = self.automaton.op(self.words[self.node_ref(stop.actor)])
         if not isinstance(op, RunGuest | Inject):
             raise TypeError(f"a guest runs in RunGuest or Inject, got {op}")
         return self.vcpus[self.words[self.cpus[op.thread].thread.vcpu] - 1]
@@ -597,7 +607,7 @@ class Host:
 
     def where(self, actor: int) -> list[Place]:
         """Say where in the host code's source an actor stands, outermost call first."""
-        node = self.words[self._node_ref(actor)]
+        node = self.words[self.node_ref(actor)]
         return self.automaton.where(node) if node else []
 
     def counts(self, vcpu: int) -> dict[Event, int]:
