@@ -46,6 +46,13 @@ def test_a_command_prints_what_the_readme_shows(command, output):
     assert run(command) == output
 
 
+@pytest.mark.parametrize(
+    "code", re.findall(r"^```python\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
+)
+def test_the_python_of_the_readme_runs(code):
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60, check=True)
+
+
 def test_every_file_that_the_readme_names_is_there():
     links = re.findall(r"\]\(([^)#:]+)\)", README.read_text())
     assert links

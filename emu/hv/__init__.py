@@ -1,19 +1,19 @@
 """The hypervisor: KVM's Book3S HV for POWER hosts, as host code over flat state.
 
-from emu.hv import Host
-
 host = Host("power9")
 vm = host.create_vm(memory=16 << 20, smt=2)
 for vcpu_id in range(2):
-vm.create_vcpu(vcpu_id)
+    vm.create_vcpu(vcpu_id)
 vm.load(program)
 outcome = host.run()
+vm.vcpu(1).get_one_reg(number)
 """
 
 from __future__ import annotations
 
 from emu.hv.event import Event
 from emu.hv.host import Host, Outcome, TraceEvent, Vm
+from emu.hv.saved import SavedVm
 from emu.hv.schedulers import Random, Replay, RoundRobin, Scheduler, parse_scheduler
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Random",
     "Replay",
     "RoundRobin",
+    "SavedVm",
     "Scheduler",
     "TraceEvent",
     "Vm",
