@@ -44,13 +44,14 @@ lint: $(BUILT) lint-c ## ruff, mypy --strict, the import layers, and the C warni
 lint-c: $(BUILT)
 	EMU_CFLAGS=-Werror $(SETUP) build_ext --force --build-temp build/lint/temp --build-lib build/lint/lib
 
-SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer -g
+# -O1 -g1: the interpreter's loops are large functions, and gcc takes long over them otherwise.
+# The tests import the copy of emu that this builds; gcc's run-time library must come first.
+SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined -O1 -g1
 sanitize: $(BUILT) ## the tests on a core built with address and undefined-behaviour sanitizers
 	EMU_SEQUENCES=60 EMU_CFLAGS='$(SANITIZE)' EMU_LDFLAGS='$(SANITIZE)' \
 	    $(SETUP) build --build-base build/sanitize --build-lib build/sanitize/lib
-	PYTHONPATH=$(ROOT)/build/sanitize/lib PYTHONSAFEPATH=1 \
-	EMU_PRELOAD="$$($(CC) -print-file-name=libasan.so)" ASAN_OPTIONS=detect_leaks=0 \
-	    $(ROOT)/tests/sanitized $(PYTEST) -p no:cacheprovider
+	PYTHONPATH=$(ROOT)/build/sanitize/lib PYTHONSAFEPATH=1 ASAN_OPTIONS=detect_leaks=0 \
+	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so)" $(PYTEST) -p no:cacheprovider
 
 manual: $(BUILT) ## the manual of every instruction, SPR, interrupt and hcall, in build/manual.md
 	$(PY) -m emu isa --all > build/manual.md
