@@ -37,7 +37,8 @@ def _vcpu(host: Host, vcpu: Vcpu) -> str:
 def _pending(host: Host, vcpu: Vcpu) -> str:
     words = host.words
     found = []
-    if words[vcpu.doorbell_request]:
+    saved = words[vcpu.vcore.dpdes] >> vcpu.ptid & 1
+    if words[vcpu.doorbell_request] or saved:
         found.append("a doorbell is pending")
     if words[vcpu.pending_exceptions]:
         found.append("an external interrupt is pending")

@@ -53,6 +53,7 @@ CHUNK = 20_000_000  # so that Ctrl-C and console output need not wait for long
 UNLIMITED = (1 << 63) - 1
 STOP_NODES = 1000  # host steps between two looks whether all have stopped
 PAGE = 4096
+WORD = (1 << 64) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +253,7 @@ class Host:
             raise ConfigError(f"cores must be 1 to 256, got {cores}")
         self.hardware = Hardware(self.generation, cores, subcores)
         self.policy = policy or Policy()
-        self.seed = seed
+        self.seed = seed & WORD
         self.vms: list[Vm] = []
         self.instructions = 0
         self._machine: Machine | None = None
@@ -363,9 +364,26 @@ class Host:
         for vm in self.vms:
             self._machine.new_memory(vm.number, vm.memory)
         self._start_engine()
+        self._new = machine.snapshot()
         for vm in self.vms:
             if vm.incoming is not None:
                 move_in(vm, vm.incoming)
+
+    def reset(self) -> None:
+        """Make the machine new, with empty memory: for another guest on the same kind of machine.
+
+        What has been learned of the host code is kept, which is most of what a short run costs. The
+        counters start again, those of the core (`machine.count`) excepted.
+        """
+        self.machine.restore(self._new)
+        self.engine.observe(self._nvcpus, len(Event))
+        self.engine.set_consoles(len(self.vms))
+        self.instructions = 0
+        for vm in self.vms:
+            self.engine.feed(vm.number, vm.input)
+            for address in vm.ends:
+                self.machine.breakpoint(vm.number, address, on=False)
+            vm.ends.clear()
 
     def _refs(self, struct: str, index: int) -> Window:
         size, offsets = fields(struct)
@@ -377,7 +395,7 @@ class Host:
         for i, word in enumerate(self.layout.words):
             words[self.layout.first + i] = word.initial
         words[self.machine_refs.rng] = self.seed
-        words[self.machine_refs.sched_rng] = ~self.seed & (1 << 64) - 1
+        words[self.machine_refs.sched_rng] = ~self.seed & WORD
         for cpu in self.cpus:
             words[cpu.thread.subproc] = cpu.siblings[0].number
             words[cpu.thread.tir] = cpu.tir

@@ -15,7 +15,7 @@ from emu.hv import ops
 from emu.hv.event import BY_NUMBER, Event
 from emu.hv.host import Host
 from emu.hv.schedulers import Random, Replay, RoundRobin, parse_scheduler
-from hv.machine import RING, machine
+from hv.machine import H_EXIT, RING, VECTORS, machine
 
 TESTS = Path(__file__).parents[1]
 
@@ -90,6 +90,21 @@ def test_a_schedule_that_does_not_fit_is_refused():
     host = machine("_start: li 3,0xe0\n sc 1\n b _start\n")
     with pytest.raises(ReplayError, match="names an actor that cannot run, got actor 9"):
         host.run(Replay((Turn(9, 1),)))
+
+
+def test_a_machine_made_new_runs_another_guest_without_learning_again():
+    fresh = machine(RING, smt=4)
+    outcome = fresh.run(RoundRobin(13))
+    used = machine("_start: li 6,7\n std 6,0(1)\n li 4,2\n exit!\n", smt=4)
+    used.run(Random(3))
+    for learns in (True, False):
+        used.reset()
+        assert not any(used.machine.memory(0))
+        used.vms[0].load(assemble(VECTORS + RING.replace("exit!", H_EXIT)))
+        before = used.automaton.evaluations
+        assert used.run(RoundRobin(13)) == outcome
+        assert state(used) == state(fresh)
+        assert (used.automaton.evaluations > before) is learns
 
 
 # ---- outcomes

@@ -109,7 +109,7 @@ def host_for(rng, seed):
 
 
 def pending(host):
-    """What is pending for whom, in words; POWER8 also keeps doorbells for threads without a vcpu."""
+    """Name what is pending; POWER8 also keeps doorbells for threads without a vcpu: not those."""
     words = host.words
     found = [
         f"{vcpu.name}.{name}"
