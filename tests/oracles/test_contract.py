@@ -15,7 +15,7 @@ from .boards import MEGABYTE, run_pseries
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = Path(__file__).parent / "pseries/contract.c"
-PARTS = ("tree", "hcalls", "vpa", "rtas", "secondary", "time", "interrupts")
+PARTS = ("tree", "hcalls", "vpa", "rtas", "secondary", "ipi", "time", "interrupts")
 KINDS = ("be", "le", "pie.be", "pie.le")
 THREADS = 4
 MEMORY = 256

@@ -1,7 +1,7 @@
 /* What a program finds on a pseries machine: everything that the boot contract promises, printed
  * so that two machines can be compared. Nothing printed depends on time.
  *
- * bootargs name the parts to run: tree hcalls vpa rtas secondary time interrupts
+ * bootargs name the parts to run: tree hcalls vpa rtas secondary ipi time interrupts
  */
 
 #include "guest.h"
@@ -311,6 +311,82 @@ static void test_secondary(void)
     print("arrived again: %lu\n", arrived);
 }
 
+/* ---- external interrupts: the presentation of the XICS ----------------------------------- */
+
+enum { H_EOI = 0x64, H_CPPR = 0x68, H_IPI = 0x6c, H_IPOLL = 0x70, H_XIRR = 0x74 };
+
+static uint64_t xirrs[MAX_CPUS];
+static volatile uint64_t answered, open_for_ipis;
+
+static void on_external(frame *f)
+{
+    (void)f;
+    const uint64_t self = this_cpu()->id;
+    const hcall_result r = hcall(H_XIRR, 0, 0, 0, 0);
+    xirrs[self] = r.value[0];
+    (void)call(H_IPI, self, 0xff, 0);
+    (void)call(H_EOI, r.value[0], 0, 0);
+    lwsync();
+    (void)atomic_add((uint64_t *)&answered, 1);
+}
+
+static void take_ipis(void *unused)
+{
+    (void)unused;
+    (void)call(H_CPPR, 5, 0, 0);
+    set_decrementer(0x7fffffff);
+    (void)atomic_add((uint64_t *)&open_for_ipis, 1);
+    interrupts_on();
+    while (!leave)
+        relax();
+    interrupts_off();
+}
+
+static void poll(const char *what)
+{
+    const hcall_result r = hcall(H_IPOLL, 0, 0, 0, 0);
+    print("%s: %ld xirr %lx mfrr %lx\n", what, r.status, r.value[0], r.value[1]);
+}
+
+static void test_ipi(void)
+{
+    const unsigned n = cpu_count();
+    on_interrupt(0x500, on_external);
+    poll("at first");
+    report("ipi to nobody", call(H_IPI, 0xbad, 4, 0));
+    report("poll of nobody", call(H_IPOLL, 0xbad, 0, 0));
+    report("ipi to itself, masked", call(H_IPI, 0, 4, 0));
+    poll("masked");
+    report("cppr 5", call(H_CPPR, 5, 0, 0));
+    poll("unmasked");
+    interrupts_on();
+    interrupts_off();
+    print("taken %lu, xirr %lx\n", answered, xirrs[0]);
+    poll("after eoi");
+    report("ipi less favoured than cppr", call(H_IPI, 0, 6, 0));
+    interrupts_on();
+    interrupts_off();
+    print("taken %lu\n", answered);
+    report("cppr ff lets it in", call(H_CPPR, 0xff, 0, 0));
+    interrupts_on();
+    interrupts_off();
+    print("taken %lu, xirr %lx\n", answered, xirrs[0]);
+    /* With CPPR = ff: where it is not, QEMU makes it so, and KVM leaves it alone. */
+    const hcall_result r = hcall(H_XIRR, 0, 0, 0, 0);
+    print("nothing to accept: %ld %lx\n", r.status, r.value[0]);
+    leave = 0;
+    start_cpus(take_ipis, NULL);
+    while (open_for_ipis < n - 1)
+        relax();
+    answered = 0;
+    for (unsigned id = 1; id < n; id++)
+        CHECK(call(H_IPI, id, 4, 0) == H_SUCCESS);
+    while (answered < n - 1)
+        relax();
+    for (unsigned id = 1; id < n; id++)
+        print("cpu %u took %lx\n", id, xirrs[id]);
+}
+
 /* ---- time -------------------------------------------------------------------------------- */
 
 static void delay(uint64_t ticks)
@@ -481,6 +557,8 @@ int guest_main(void)
         test_rtas();
     if (asked("secondary"))
         test_secondary();
+    if (asked("ipi"))
+        test_ipi();
     if (asked("time"))
         test_time();
     if (asked("interrupts"))
