@@ -158,14 +158,8 @@ class Snapshot:
         if handle == ffi.NULL:
             raise MemoryError("no memory for a snapshot")
         self.machine = machine
-        owner, alive = machine.handle, machine.alive
-
-        def drop(it: object) -> None:
-            # Cyclic garbage may go in any order, and a machine takes its snapshots with it.
-            if alive:
-                lib.emu_drop(owner, it)
-
-        self._handle = ffi.gc(handle, drop)
+        owner = machine.handle
+        self._handle = ffi.gc(handle, lambda it: lib.emu_drop(owner, it))
 
 
 class Machine:
@@ -205,13 +199,7 @@ class Machine:
         )
         if handle == ffi.NULL:
             raise MemoryError("no memory for a machine")
-        self.alive = alive = [True]
-
-        def free(it: object) -> None:
-            alive.clear()
-            lib.emu_free(it)
-
-        self.handle = ffi.gc(handle, free)
+        self.handle = ffi.gc(handle, lib.emu_free)
         self.generation = generation
         nbytes = 8 * lib.emu_nwords(self.handle)
         self.words = self._view(lib.emu_words(self.handle), nbytes).cast("Q")
