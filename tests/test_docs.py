@@ -9,6 +9,7 @@ from emu.asm.directives import DIRECTIVES
 from emu.asm.inert import INERT
 from emu.asm.macros import CLOSERS, OPENERS
 from emu.hv.event import Event
+from emu.hv.policy import ENTRY_EXITS, RUN_WHENS, THREAD_ASSIGNMENTS
 
 ROOT = Path(__file__).resolve().parents[1]
 ASSEMBLER = (ROOT / "docs" / "assembler.md").read_text()
@@ -35,3 +36,12 @@ def test_the_trace_page_names_every_event_that_host_code_traces():
         assert f"`{event.tracepoint}`" in documented, event
         if event.case:
             assert f"`{event.case}`" in documented, event
+
+
+def test_the_hypervisor_page_names_the_choices_and_files_there_are():
+    page = (ROOT / "docs" / "hypervisor.md").read_text()
+    for choice in (*THREAD_ASSIGNMENTS, *ENTRY_EXITS, *RUN_WHENS):
+        assert f"`{choice}`" in page
+    named = set(re.findall(r"`((?:emu/hv/|csrc/|guests/)?[a-z0-9_]+\.(?:py|c|s))", page))
+    for name in named:
+        assert (ROOT / name).exists() or (ROOT / "emu" / "hv" / name).exists(), name
