@@ -19,8 +19,8 @@ def session_of(guest: GuestSource, machine: MachineOptions) -> Session:
     Raises what load_guest, scheduler_of and build raise.
     """
     loaded = load_guest(guest, machine.endian)
-    scheduler = scheduler_of(machine)
     vm = build(machine, loaded)
+    scheduler = scheduler_of(machine, vm.host)
     session = Session(vm.host, loaded.program, scheduler, most_insns=machine.max_insns)
     session.begin()
     return session

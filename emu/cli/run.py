@@ -27,9 +27,10 @@ from emu.cli.machine_options import MachineOptions, machine_options
 from emu.cli.numbers import count
 from emu.cli.registers import expectation, shown_registers
 from emu.cli.report import ending, json_report, print_table, register_lines, state_lines
-from emu.cli.virtual_machine import build, scheduler_of
+from emu.cli.virtual_machine import actor_names, build, scheduler_of
 from emu.errors import ConfigError
 from emu.hv.host import CHUNK, Outcome, Vm
+from emu.hv.schedule_text import schedule_lines
 from emu.trace.statistics import Statistics
 from emu.trace.trace_file import TRACE_CHUNK, TraceFile
 
@@ -52,6 +53,7 @@ EXIT_CODES = {
 @click.option("--json", "as_json", is_flag=True, help="Report as one JSON object.")
 @click.option("--stats", is_flag=True, help="Count instructions, exits, interrupts, doorbells.")
 @click.option("--trace", metavar="FILE", help="Write one event a line, as JSON.")
+@click.option("--record", metavar="FILE", help="Write the run's schedule, for --schedule FILE.")
 @click.option("--expect", multiple=True, metavar="'v1.r3==5'",
               help="Fail unless it holds in the end; repeatable.")
 @click.option("--show", multiple=True, metavar="r3,v1.lr,...",
@@ -70,6 +72,7 @@ def command(
     as_json: bool,
     stats: bool,
     trace: str | None,
+    record: str | None,
     expect: tuple[str, ...],
     show: tuple[str, ...],
     check: bool,
@@ -84,19 +87,21 @@ def command(
     """
     if save_at is not None and save_to is None:
         raise click.UsageError("--save-at N needs --save FILE")
-    scheduler = scheduler_of(machine)
     if restore is None:
         loaded = load_guest(guest, machine.endian)
         vm = build(machine, loaded)
     else:
         vm, loaded = saved_vm.restore(machine, restore)
     vm.host.check = check
+    scheduler = scheduler_of(machine, vm.host)
     expectations = [expectation(text, len(vm.vcpus)) for text in expect]
     registers = [found for text in show for found in shown_registers(text, len(vm.vcpus))]
     limit = machine.max_insns if save_at is None else min(save_at, machine.max_insns or save_at)
     saved = False
     with contextlib.ExitStack() as files:
         tracing = TraceFile(vm.host, files.enter_context(output(trace))) if trace else None
+        turns = files.enter_context(output(record)) if record else None
+        vm.host.engine.record(turns is not None)
         interrupt = files.enter_context(CtrlC())
         console = Console(vm, silent=as_json)
 
@@ -119,6 +124,9 @@ def command(
                 saved = outcome.kind == "limit"
         except KeyboardInterrupt:
             outcome = Outcome("interrupted", vm.host.instructions)
+        if turns:
+            names = actor_names(vm.host)
+            turns.writelines(f"{line}\n" for line in schedule_lines(vm.host.schedule(), names))
     failures = [found for wanted in expectations if (found := wanted.failure(vm))]
     if as_json:
         click.echo(json.dumps({**json_report(vm, outcome), "failures": failures}))
@@ -140,11 +148,10 @@ class Console:
 
     def drain(self) -> None:
         """Write what is new."""
-        text = self._vm.console
-        if not self._silent and len(text) > self._done:
-            sys.stdout.buffer.write(text[self._done :])
+        if not self._silent and (text := self._vm.console_from(self._done)):
+            sys.stdout.buffer.write(text)
             sys.stdout.buffer.flush()
-        self._done = len(text)
+            self._done += len(text)
 
 
 def output(name: str) -> IO[str]:

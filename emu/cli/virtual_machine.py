@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from emu.asm.source import decode
+from emu.cli.input_files import read_input
 from emu.errors import ConfigError
 from emu.hv.host import Host, Vm
 from emu.hv.policy import Policy
 from emu.hv.pseries import Pseries
-from emu.hv.schedulers import Scheduler, parse_scheduler
+from emu.hv.schedule_text import parse_schedule
+from emu.hv.schedulers import SCHEDULERS, Replay, Scheduler, parse_scheduler
 
 if TYPE_CHECKING:
     from emu.cli.guest_source import Guest
@@ -50,9 +54,17 @@ def host_of(options: MachineOptions) -> Host:
     )
 
 
-def scheduler_of(options: MachineOptions) -> Scheduler:
-    """Read `--schedule`: rr[:N], random[:N] or a file.
+def scheduler_of(options: MachineOptions, host: Host) -> Scheduler:
+    """Read `--schedule`: rr[:N], random[:N], or a file that `--record` wrote.
 
-    Raises ConfigError.
+    Raises ConfigError, ReplayError (the file), ImageError (it cannot be read).
     """
-    return parse_scheduler(options.schedule)
+    spec = options.schedule
+    if spec.partition(":")[0] in SCHEDULERS or not Path(spec).is_file():
+        return parse_scheduler(spec)
+    return Replay(parse_schedule(decode(read_input(spec)), actor_names(host)))
+
+
+def actor_names(host: Host) -> list[str]:
+    """Who can have a turn, by number."""
+    return [actor.name for actor in host.actors]

@@ -182,8 +182,12 @@ class Vm:
     @property
     def console(self) -> bytes:
         """All that the guest has written to its console."""
+        return self.console_from(0)
+
+    def console_from(self, begin: int) -> bytes:
+        """What the guest has written to its console after the first `begin` bytes."""
         written = self.host.words[self.kvm.console_out]
-        return self.host.engine.output(self.number, 0, written)
+        return self.host.engine.output(self.number, begin, written)
 
     def load(self, program: Program, entry: int | None = None) -> None:
         """Put a program into memory and make every vcpu start at its entry, as bare guests do."""

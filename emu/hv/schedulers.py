@@ -7,7 +7,7 @@ interrupted.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from emu.errors import ConfigError
 
@@ -47,6 +47,9 @@ class Replay:
 
 Scheduler: TypeAlias = RoundRobin | Random | Replay
 
+# Those that a word names.
+SCHEDULERS: Final[dict[str, type[RoundRobin | Random]]] = {"rr": RoundRobin, "random": Random}
+
 
 def _check_slice(value: int) -> None:
     if not 1 <= value < 1 << 63:
@@ -56,8 +59,7 @@ def _check_slice(value: int) -> None:
 def parse_scheduler(spec: str) -> RoundRobin | Random:
     """Read `rr`, `rr:N`, `random` or `random:N`; ConfigError for anything else."""
     name, colon, number = spec.partition(":")
-    if name in ("rr", "random") and (not colon or (number.isdecimal() and len(number) <= 18)):
-        if name == "rr":
-            return RoundRobin(int(number)) if colon else RoundRobin()
-        return Random(int(number)) if colon else Random()
-    raise ConfigError(f"a schedule must be rr[:N] or random[:N], got {spec!r}")
+    if name in SCHEDULERS and (not colon or (number.isdecimal() and len(number) <= 18)):
+        kind = SCHEDULERS[name]
+        return kind(int(number)) if colon else kind()
+    raise ConfigError(f"a schedule must be rr[:N], random[:N] or a file, got {spec!r}")

@@ -176,6 +176,27 @@ def test_another_seed_is_another_run(emu, guests):
     assert len(runs) == 4
 
 
+@pytest.mark.parametrize("host", ["power8", "power9"])
+@pytest.mark.parametrize("schedule", ["rr:3", "random"])
+def test_a_recorded_schedule_replays_the_run(emu, guests, tmp_path, host, schedule):
+    file = tmp_path / "schedule"
+    arguments = ["run", guests / "token_ring.s", "--smt", "4", "--host", host, "--json"]
+    recorded = emu(*arguments, "--schedule", schedule, "--seed", "3", "--record", file)
+    assert recorded.code == 0, recorded.err
+    assert file.read_text().startswith("emu schedule 1\n")
+    # The seed is part of the machine: it is what H_RANDOM and darn give.
+    assert emu(*arguments, "--schedule", file, "--seed", "3").out == recorded.out
+
+
+@pytest.mark.parametrize("text", ["", "hello\n", "emu schedule 1\nv7 1\n", "\0\xff"])
+def test_a_damaged_schedule_is_bad_input(emu, tmp_path, text):
+    file = tmp_path / "schedule"
+    file.write_text(text)
+    ended = emu("run", "-e", "nop", "--schedule", file)
+    assert ended.code == 3
+    assert ended.err.startswith("emu: ")
+
+
 # ---- guests from everywhere --------------------------------------------------------------------
 
 

@@ -196,7 +196,7 @@ def test_a_program_outside_memory_is_refused():
         (lambda: RoundRobin(0), "a slice must be at least 1 instruction, got 0"),
         (
             lambda: parse_scheduler("rr:x"),
-            r"a schedule must be rr\[:N\] or random\[:N\], got 'rr:x'",
+            r"a schedule must be rr\[:N\], random\[:N\] or a file, got 'rr:x'",
         ),
     ],
 )
