@@ -10,6 +10,8 @@ from emu.asm.inert import INERT
 from emu.asm.macros import CLOSERS, OPENERS
 from emu.hv.event import Event
 from emu.hv.policy import ENTRY_EXITS, RUN_WHENS, THREAD_ASSIGNMENTS
+from emu.hv.pseries import HANDLERS
+from emu.hv.rtas import SERVICES
 
 ROOT = Path(__file__).resolve().parents[1]
 ASSEMBLER = (ROOT / "docs" / "assembler.md").read_text()
@@ -45,3 +47,18 @@ def test_the_hypervisor_page_names_the_choices_and_files_there_are():
     named = set(re.findall(r"`((?:emu/hv/|csrc/|guests/)?[a-z0-9_]+\.(?:py|c|s))", page))
     for name in named:
         assert (ROOT / name).exists() or (ROOT / "emu" / "hv" / name).exists(), name
+
+
+def test_the_pseries_page_names_exactly_the_rtas_services_there_are():
+    documented = (ROOT / "docs" / "pseries.md").read_text()
+    rows = re.findall(r"^\| `([^`]+)` \| (0x[0-9a-f]+) \|", documented, re.MULTILINE)
+    assert rows == [(service.name, f"{service.token:#x}") for service in SERVICES]
+    for hcall in HANDLERS:
+        assert hcall in documented, hcall
+
+
+def test_the_pseries_page_names_exactly_the_guests_in_c_there_are():
+    documented = (ROOT / "docs" / "pseries.md").read_text()
+    section = documented.split("## Guests in C")[1].split("##")[0]
+    named = re.findall(r"^- `(\w+)`:", section, re.MULTILINE)
+    assert sorted(named) == sorted(path.stem for path in (ROOT / "guests").glob("*.c"))

@@ -134,7 +134,7 @@ def test_a_relocatable_program_lies_where_qemu_puts_it():
 @pytest.mark.parametrize("host", ["power7", "power8", "power9"])
 def test_start_cpu_starts_a_stopped_vcpu_with_r3_and_the_msr_of_the_start(host):
     made = board(
-        f"""
+        """
         .org 0x3000
         secondary: mr 30,3
         mfmsr 29
@@ -269,7 +269,7 @@ def test_a_program_that_leaves_no_room_for_the_tree_is_refused():
     vm = Host("power9").create_vm(memory=1 << 20)
     made = Pseries(vm)
     vm.create_vcpu()
-    with pytest.raises(ImageError, match="a device tree of .* must fit into 0x100000 bytes"):
+    with pytest.raises(ImageError, match=r"a device tree of .* must fit into 0x100000 bytes"):
         made.load(assemble(".text\n_start: b .\n .bss\n .skip 0xe0000"))
 
 
