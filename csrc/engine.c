@@ -737,45 +737,85 @@ static int turn_is_over(const emu_engine *e, const emu_actor *a)
            || (a->slice == 1 && e->nodes[a->node].is.op == EMU_OP_RUN);
 }
 
+/* Host operations of an actor until it comes to its guest, waits, or Python is needed; EMU_WALK_PAUSE
+ * and *at = where. What changes at each step is in locals: this loop is what a trap costs. */
+static emu_verdict walk_host(emu_engine *e, const view *m, uint32_t actor, emu_run_args *r,
+                             uint64_t *visits, uint32_t *at)
+{
+    emu_actor *me = &m->actor[actor];
+    uint64_t room = r->max_steps - r->steps;
+    if (room > *visits)
+        room = *visits;
+    uint64_t left = room;
+    uint32_t here = *at, last = 0;
+    int waits = 0;
+    emu_verdict verdict = EMU_WALK_PAUSE;
+    while (left) {
+        const node *n = &e->nodes[here];
+        uint32_t op = n->is.op;
+        uint64_t answer;
+        if (op == EMU_OP_RUN)
+            break;
+        emu_performed done = perform(e, m, actor, &n->is, &answer);
+        if (UNLIKELY(done != EMU_PERFORMED)) {
+            r->node = here;
+            verdict = done == EMU_PERFORMED_BADLY ? EMU_WALK_MEMORY
+                      : op == EMU_OP_CALL         ? EMU_WALK_CALL
+                      : op == EMU_OP_INJECT       ? EMU_WALK_TRAP
+                                                  : EMU_WALK_PAUSE;
+            waits = op == EMU_OP_AWAIT || op == EMU_OP_INJECT;
+            if (op == EMU_OP_AWAIT)
+                me->slice = 0;
+            break;
+        }
+        left--;
+        last = here;
+        if (UNLIKELY(op == EMU_OP_RELAX || op == EMU_OP_STOP))
+            me->slice = 0;
+        here = follow(e, n, here, answer);
+        if (UNLIKELY(here == EMU_UNKNOWN)) {
+            r->node = here = last;
+            r->answer = answer;
+            verdict = EMU_WALK_LEARN;
+            break;
+        }
+        if (UNLIKELY(!here || !me->slice))
+            break;
+    }
+    *visits -= room - left;
+    *at = here;
+    if (room != left) {
+        r->steps += room - left;
+        r->last = EMU_STEP_HOST;
+        r->last_node = last;
+    }
+    if (waits)
+        step(r, EMU_STEP_WAIT, here);
+    return verdict;
+}
+
 /* Lets `actor` go on until its turn ends (EMU_WALK_PAUSE) or Python is needed. */
-static emu_verdict walk(emu_engine *e, const view *m, uint32_t actor, emu_run_args *r, uint64_t *steps)
+static emu_verdict walk(emu_engine *e, const view *m, uint32_t actor, emu_run_args *r, uint64_t *visits)
 {
     emu_actor *me = &m->actor[actor];
     r->actor = actor;
     for (;;) {
         uint32_t at = (uint32_t)me->node;
-        const node *here = &e->nodes[at];
-        uint64_t answer = 0;
-        if (!*steps || r->steps == r->max_steps)
+        emu_verdict verdict = walk_host(e, m, actor, r, visits, &at);
+        me->node = at;
+        if (verdict != EMU_WALK_PAUSE || !at || !me->slice || e->nodes[at].is.op != EMU_OP_RUN)
+            return verdict;
+        if (!*visits || r->steps == r->max_steps)
             return EMU_WALK_PAUSE;
-        --*steps;
-        if (here->is.op == EMU_OP_RUN) {
-            int exited;
-            emu_verdict verdict = run_guest(e, m, me, &here->is, r, &exited);
-            if (!exited)
-                return verdict;
-        } else {
-            emu_performed done = perform(e, m, actor, &here->is, &answer);
-            if (done == EMU_PERFORMED_BADLY)
-                return EMU_WALK_MEMORY;
-            if (done == EMU_PERFORMED_NOTHING) {
-                r->node = at;
-                if (here->is.op == EMU_OP_CALL)
-                    return EMU_WALK_CALL;
-                step(r, EMU_STEP_WAIT, at);
-                if (here->is.op == EMU_OP_INJECT)
-                    return EMU_WALK_TRAP;
-                me->slice = 0;
-                return EMU_WALK_PAUSE;
-            }
-            step(r, EMU_STEP_HOST, at);
-            if (here->is.op == EMU_OP_RELAX || m->state->stopped)
-                me->slice = 0;
-        }
-        uint32_t next = follow(e, here, at, answer);
+        --*visits;
+        int exited;
+        verdict = run_guest(e, m, me, &e->nodes[at].is, r, &exited);
+        if (!exited)
+            return verdict;
+        uint32_t next = follow(e, &e->nodes[at], at, 0);
         if (next == EMU_UNKNOWN) {
             r->node = at;
-            r->answer = answer;
+            r->answer = 0;
             return EMU_WALK_LEARN;
         }
         me->node = next;
