@@ -204,6 +204,8 @@ uint64_t emu_search_schedule(const emu_search *s, int violation, uint32_t i, emu
 emu_search_verdict emu_search_reset(emu_search *s);
 /* Begin at the state of now from here on; what was learned about who touches what is forgotten. */
 void emu_search_rebase(emu_search *s);
+/* While on, a step ends where an actor enters the guest, before its first instruction. */
+void emu_search_hold(emu_search *s, int on);
 /* The choices there are now; returns how many, at most n. */
 uint32_t emu_search_choices(emu_search *s, emu_choice *out, uint32_t n);
 /* Take one step. EMU_SEARCH_DONE: taken; LEARN, REFUSED: not taken; LIMIT: there is no such choice now. */

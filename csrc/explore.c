@@ -327,12 +327,18 @@ uint32_t emu_search_crossed(const emu_search *s, uint32_t actor)
 
 void emu_search_rebase(emu_search *s)
 {
+    commit(s, 0, s->nwords);
     s->undo.used = 0;
     s->hash0 = s->hash;
     memset(s->claims, 0, s->nwords * sizeof *s->claims);
     if (s->cell_claims)
         memset(s->cell_claims, 0, s->cell_claims_size * sizeof *s->cell_claims);
     s->ncell_claims = 0;
+}
+
+void emu_search_hold(emu_search *s, int on)
+{
+    s->hold = on;
 }
 
 uint32_t emu_search_choices(emu_search *s, emu_choice *out, uint32_t n)

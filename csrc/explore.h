@@ -148,6 +148,7 @@ struct emu_search {
     uint64_t ncell_claims, cell_claims_size;
     int handlers;                  /* there is code at interrupt vectors */
     int again;                     /* a claim was broken */
+    int hold;                      /* see emu_search_hold */
     uint32_t crossed[MAX_ACTORS];
     array rules;                   /* emu_judge, all programs behind each other */
     array rule_ends;               /* uint64_t */

@@ -462,7 +462,7 @@ static progress instruction(emu_search *s, uint32_t actor, uint32_t thread, emu_
     commit_vcpu(s, v);
     if (granules)
         after_store(s, address, granules, v);
-    if (p->kind == EMU_POINT_SEND)
+    if (p->kind == EMU_POINT_SEND && v->nia == nia + 4)
         post(s, thread, p, v, old_dpdes);
     if (*dpdes != old_dpdes)
         changed(s, ref_of(s, dpdes));
@@ -507,6 +507,8 @@ static emu_search_verdict advance(emu_search *s, uint32_t actor, int first, uint
 {
     for (uint32_t left = MAX_PRIVATE; left; left--) {
         uint32_t thread = actor_thread(s, actor);
+        if (s->hold && !first && thread != NONE)
+            return EMU_SEARCH_DONE;
         progress p = thread == NONE ? host(s, actor, first) : guest(s, actor, thread, first, choice);
         if (p == STANDS)
             return EMU_SEARCH_DONE;

@@ -30,7 +30,8 @@ ALGORITHMS = [algorithm.name.lower() for algorithm in Algorithm]
 @click.argument("files", nargs=-1, required=True, metavar="FILE|DIRECTORY...")
 @click.option("--host", "hosts", multiple=True,
               type=click.Choice(["power7", "power8", "power9"]),
-              help=f"Host generation; repeatable.  [default: {DEFAULT_HOST}]")  # fmt: skip
+              help="Host generation; repeatable.  [default: those that the test names, or "
+                   f"{DEFAULT_HOST}]")  # fmt: skip
 @click.option("--algorithm", type=click.Choice(ALGORITHMS), default="dfs", show_default=True,
               help="How the interleavings are gone through.")  # fmt: skip
 @click.option("--preemptions", type=click.IntRange(min=0), help="Most preemptions of a run.")
@@ -85,16 +86,16 @@ def command(
     paths = list(_paths(files))
     brief = summary or any(Path(name).is_dir() for name in files)
     for path in paths:
-        for host in hosts or (DEFAULT_HOST,):
-            try:
-                result = run(_read(path), options, host)
-            except EmuError as error:
-                click.echo(f"{error}" if "\n" in str(error) else f"emu: {path}: {error}", err=True)
-                errors += 1
-                break
-            judged.append((result, judge(result)))
-            if not as_json and str(junit_file) != "-":
-                _print(*judged[-1], brief=brief)
+        try:
+            test = _read(path)
+            for host in hosts or test.hosts or (DEFAULT_HOST,):
+                result = run(test, options, host)
+                judged.append((result, judge(result)))
+                if not as_json and str(junit_file) != "-":
+                    _print(*judged[-1], brief=brief)
+        except EmuError as error:
+            click.echo(f"{error}" if "\n" in str(error) else f"emu: {path}: {error}", err=True)
+            errors += 1
     failed = sum(bool(judgement.failures) for _, judgement in judged)
     if as_json:
         click.echo(json.dumps({"schema": 1, "tests": [json_object(*pair) for pair in judged]}))

@@ -313,9 +313,13 @@ class Search:
             self._teach()
         self._step(verdict)
 
-    def rebase(self) -> None:
-        """Make the state of now the initial one."""
+    def begin_here(self) -> None:
+        """Make the state of now the initial one, changes from outside included."""
         lib.emu_search_rebase(self._handle)
+
+    def hold(self, on: bool) -> None:
+        """While on, a step ends where an actor enters the guest."""
+        lib.emu_search_hold(self._handle, on)
 
     def stand(self, actor: int) -> Stand:
         """What an actor stands before."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emu.hv.host_sched import sched_in, sched_out
-from emu.hv.ipi import kvmppc_fast_vcpu_kick_hv
+from emu.hv.ipi import kvmppc_fast_vcpu_kick_hv, kvmppc_ipi_thread
 from emu.hv.kvm import PENDING_EXTERNAL
 from emu.hv.ops import Await, Clear, HostCode, Or, Read, Write, zero
 from emu.hv.rmhandlers import ipi_thread
@@ -29,17 +29,27 @@ def set_external(vcpu: Vcpu, level: bool) -> HostCode[None]:
 
 
 def signal_stop(vcpu: Vcpu) -> HostCode[None]:
-    """Send the vcpu's task a signal: its KVM_RUN is to return."""
+    """Send the vcpu's task a signal: its KVM_RUN is to return.
+
+    The interrupt goes to the task's cpu whether the vcpu has been published there or not: a task
+    that has looked for signals already, but is not in the guest yet, finds it pending when it is.
+    """
     yield Write(vcpu.request_exit, 1)
-    yield from kick(vcpu)
-    if not vcpu.kvm.generation.independent_threads:
+    if vcpu.kvm.generation.independent_threads:
+        yield Write(vcpu.awake, 1)
+        yield from kvmppc_ipi_thread(vcpu, vcpu.pcpu)
+    else:
+        yield from kick(vcpu)
         yield from _pull_out(vcpu)
 
 
 def _pull_out(vcpu: Vcpu) -> HostCode[None]:
-    """Make the threads of a vcpu's (sub)core leave the guest: the host wants them."""
+    """Make the threads of a vcpu's (sub)core leave the guest: the host wants them.
+
+    Tasks run on thread 0, so it is interrupted in any case: it may be on its way into the guest.
+    """
     for cpu in vcpu.vcore.threads:
-        if (yield Read(cpu.kvm_vcore)):
+        if (yield Read(cpu.kvm_vcore)) or cpu.tir == 0:
             yield Write(cpu.host_ipi, 1)
             yield from ipi_thread(cpu, vcpu)
 

@@ -112,6 +112,7 @@ def _nap(cpu: HostThread, vcore: Vcore, vcpu: Vcpu) -> HostCode[bool]:
         nonzero(thread.hdoorbell),
         nonzero(thread.xics_ipi),
         nonzero(cpu.subproc.dpdes, 1 << cpu.tir),
+        nonzero(vcpu.arch.external_pending),  # LPCR[MER]: a mediated external interrupt
         deadline=cpu.dec,
     )
     yield Trace(Event.NAP_WAKE, vcpu.index)

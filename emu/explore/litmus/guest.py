@@ -12,7 +12,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from emu.asm import Diagnostic, assemble
-from emu.errors import AssemblyError
+from emu.errors import AssemblyError, ConfigError
+from emu.explore.agents import Agent
+from emu.explore.agents import parse as parse_agent
 from emu.explore.footprint import Analysis, Entry, analyse
 from emu.explore.litmus.model import (
     Address,
@@ -37,7 +39,7 @@ from emu.explore.litmus.model import (
 from emu.explore.litmus.problems import LitmusError, Problem
 from emu.explore.points import END, PointKind, around_handlers, classify
 from emu.hv.policy import ENTRY_EXITS, RUN_WHENS, THREAD_ASSIGNMENTS, Policy
-from emu.isa.hcalls import BY_NAME as HCALLS
+from emu.isa.hcalls import HCALLS
 from emu.isa.operands import Kind
 from emu.isa.table import VARIANTS
 
@@ -59,14 +61,16 @@ _REGISTER_0 = re.compile(r"\br0\b")
 _BASE_0 = re.compile(r"\(r0\)|^\w+\.?\s+r\d+\s*,\s*r0\s*,\s*r\d+$")
 _THREE_OPERANDS = re.compile(r"^(\w+)\s+([^,\s]+)\s*,\s*([^,\s]+)\s*,\s*(r\d+)$")
 
-# What a column may say besides instructions. They use r3, r4 and r31.
+# What a column may say besides instructions. They use r3 to r5 and r31.
 _MACROS = f"""\
-.macro cede; li 3,{HCALLS["H_CEDE"].number}; sc 1; .endm
-.macro prod id; li 3,{HCALLS["H_PROD"].number}; li 4,\\id; sc 1; .endm
+.macro hcall number a=0 b=0; li 3,\\number; li 4,\\a; li 5,\\b; sc 1; .endm
+.macro cede; li 3,H_CEDE; sc 1; .endm
+.macro prod id; li 3,H_PROD; li 4,\\id; sc 1; .endm
 .macro ee on; li 31,-0x8000*\\on; mtmsrd 31,1; .endm
+{"".join(f".set {row.name},{row.number:#x};" for row in HCALLS if row.number < 0x8000)}
 """
 _MACRO_LINES = _MACROS.count("\n")
-_USES_MACRO = re.compile(r"^(?:cede|prod|ee)\b")
+_USES_MACRO = re.compile(r"^(?:hcall|cede|prod|ee)\b")
 
 
 @dataclass(slots=True)
@@ -84,6 +88,7 @@ class Guest:
     smt: int
     cold: bool
     policy: Policy
+    agents: list[tuple[Agent, int]]
     entries: list[int]
     ends: list[int]
     gpr: list[list[int]]
@@ -155,6 +160,7 @@ class _Builder:
             smt=self._smt(count),
             cold=self._header_word("Start", ("warm", "cold"), "warm") == "cold",
             policy=self._policy(),
+            agents=self._agents(),
             entries=[CODE + t * CODE_STRIDE for t in range(count)],
             ends=[0] * count,
             gpr=[[0] * 32 for _ in range(count)],
@@ -231,6 +237,16 @@ class _Builder:
             else:
                 policy = chosen[1]
         return policy
+
+    def _agents(self) -> list[tuple[Agent, int]]:
+        """`Agent=signal:1,migrate`: what happens from outside."""
+        found = []
+        for part in filter(None, self.test.header.get("Agent", "").split(",")):
+            try:
+                found.append(parse_agent(part))
+            except ConfigError as error:
+                self._header_problem("Agent", str(error))
+        return found
 
     # ---- places ----
 

@@ -304,6 +304,12 @@ class Litmus:
         return sorted(named, key=lambda o: (kinds.index(type(o)), _order(o)))
 
     @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts it is written for (`Hosts=power8,power9`), or none if it does not say."""
+        named = (part.strip() for part in self.header.get("Hosts", "").split(","))
+        return tuple(host for host in named if host in HOSTS)
+
+    @property
     def watched(self) -> list[Observable]:
         """What is shown, and behind it what only prohibitions name."""
         shown = self.shown

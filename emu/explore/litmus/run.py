@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from emu.explore.litmus.guest import build
 from emu.explore.litmus.judge_code import compile_condition
 from emu.explore.litmus.model import Ghost, GhostKind, Litmus, Nonzero, observables
+from emu.explore.litmus.problems import LitmusError, Problem
 from emu.explore.litmus.stage import prepare
 from emu.explore.litmus.verdict import Outcome, Result, Violation
+from emu.explore.search import UNLIMITED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +40,7 @@ def run(
     exact = replace(options, delayed=True, landing=True, forget=forget)
     if test.prohibitions:
         exact = replace(exact, ample=False)
+    exact = _bounded(test, exact)
     stage = prepare(guest, exact, host)
     rules = _rules(test, host)
     for _, rule, _ in rules:
@@ -59,6 +62,28 @@ def run(
         cut=ended.cut,
         seconds=time.perf_counter() - started,
     )
+
+
+def _bounded(test: Litmus, options: Options) -> Options:
+    """The options with the bounds of the test's header, `Limit=states:2e6,preempt:3`.
+
+    Bounds of the options themselves count more. Raises LitmusError.
+    """
+    for part in filter(None, test.header.get("Limit", "").split(",")):
+        name, _, text = (word.strip() for word in part.partition(":"))
+        try:
+            number = int(float(text))
+        except (ValueError, OverflowError):
+            number = -1
+        if number < 0 or name not in ("states", "preempt"):
+            at = test.text.find("Limit")
+            message = f"a limit is states:NUMBER or preempt:NUMBER, got {part.strip()[:40]}"
+            raise LitmusError(test.path, test.text, [Problem(message, at, at + 5)])
+        if name == "states" and options.max_states == UNLIMITED:
+            options = replace(options, max_states=number)
+        elif name == "preempt" and options.preemptions is None:
+            options = replace(options, preemptions=number)
+    return options
 
 
 def _rules(test: Litmus, host: str) -> list[tuple[str, Condition, str]]:

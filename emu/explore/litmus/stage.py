@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from emu.core._emu import lib
 from emu.core.machine import Machine
 from emu.errors import ConfigError
+from emu.explore.agents import post
 from emu.explore.litmus.guest import MEMORY, Guest
 from emu.explore.litmus.model import (
     Ghost,
@@ -45,7 +46,7 @@ MAX_WARM_UP = 100_000
 # Where a host thread may stand for ever: waiting for something that nobody owes it.
 IDLE = frozenset({
     "kvmppc_vcore_blocked", "kvmppc_wait_for_exec", "offline_thread", "sched_in", "_nap",
-    "_nap_without_vcpu",
+    "_nap_without_vcpu", "wait_in_userspace",
 })  # fmt: skip
 
 # Kinds of points that need a hypervisor on a host without native doorbells.
@@ -97,7 +98,7 @@ class Stage:
 
 def needs_hypervisor(guest: Guest, host: str) -> bool:
     """Whether the test can leave the guest on this host."""
-    if any(_may_exit(word) for word in guest.words.values()):
+    if guest.agents or any(_may_exit(word) for word in guest.words.values()):
         return True
     return host != "power8" and not _DOORBELL_POINTS.isdisjoint(guest.kinds)
 
@@ -167,6 +168,9 @@ def hosted_stage(guest: Guest, options: Options, model: str) -> Stage:
     stage = _finished(guest, machine, search, [_places(search, v) for v in vm.vcpus], host)
     if not guest.cold:
         _warm_up(search, host)
+    if guest.agents:
+        post(host, guest.agents)
+        search.begin_here()
     return stage
 
 
@@ -194,6 +198,7 @@ def _places(search: Search, vcpu: Vcpu) -> Places:
 
 def _warm_up(search: Search, host: Host) -> None:
     """Let host code run until every vcpu is in the guest, each actor in turn, and begin there."""
+    search.hold(True)
     search.reset()
     for _ in range(MAX_WARM_UP):
         moves = [
@@ -202,10 +207,11 @@ def _warm_up(search: Search, host: Host) -> None:
         if not moves:
             break
         search.take(moves[0])
+    search.hold(False)
     entered = {host.words[cpu.thread.vcpu] for cpu in host.cpus}
     if not all(1 + vcpu.index in entered for vcpu in host.vcpus):
         raise ConfigError("the hypervisor does not bring every thread of the test into the guest")
-    search.rebase()
+    search.begin_here()
 
 
 def _finished(
