@@ -27,7 +27,8 @@ _LINE: Final = re.compile(r"(\S{1,40})\s+([0-9]{1,18})(?:\s+\*([0-9]{1,8}))?")
 def schedule_lines(turns: Iterable[Turn], actors: Sequence[str]) -> Iterator[str]:
     """Write turns down. actors: the name of each, by number."""
     yield FIRST_LINE
-    for turn, group in itertools.groupby(turns):
+    groups = itertools.groupby(turns)
+    for turn, group in groups:
         times = sum(1 for _ in group)
         again = f" *{times}" if times > 1 else ""
         yield f"{actors[turn.actor]} {turn.slice}{again}"
