@@ -27,7 +27,6 @@ from emu.hv.ops import (
     Read,
     ReadTrap,
     Reason,
-    Relax,
     RunGuest,
     Sum,
     Trace,
@@ -115,10 +114,6 @@ def _switch_to_guest(cpu: HostThread, vcore: Vcore) -> HostCode[None]:
         yield Copy(cpu.subproc.dpdes, vcore.dpdes)
     yield Write(vcore.in_guest, 1)
     yield Trace(Event.MMU_GUEST, vcore.vcpus[0].index)
-    if len(vcore.vcpus) > 1:
-        # The siblings that spin on in_guest enter now. In a plain run this thread would otherwise
-        # be in the guest and out again before they look, each time if its stays are short.
-        yield Relax()
 
 
 def _switch_to_host(cpu: HostThread, vcore: Vcore) -> HostCode[None]:
