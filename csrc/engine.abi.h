@@ -14,6 +14,7 @@
 typedef struct {
     uint64_t node;             /* its next operation; 0 = its host code has returned */
     uint64_t slice;            /* 1 + guest instructions left before others get their turn; 0: over */
+    uint64_t priority;         /* EMU_SCHED_PCT: the highest goes first; 0 = it has none yet */
 } emu_actor;
 
 /* ---- nodes ------------------------------------------------------------------------------- */
@@ -115,6 +116,8 @@ typedef enum {
 typedef enum {
     EMU_SCHED_RR,              /* in turn, `slice` guest instructions each */
     EMU_SCHED_RANDOM,          /* any, 1 to `slice` guest instructions, by machine.sched_rng */
+    EMU_SCHED_PCT,             /* the one with the highest priority, 1 to `slice` guest instructions;
+                                  who uses them up falls below all others */
     EMU_SCHED_REPLAY           /* as `turns` says, in turn as for RR after its end */
 } emu_sched_kind;
 

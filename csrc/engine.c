@@ -450,6 +450,63 @@ static uint32_t random_enabled(const emu_engine *e, const view *m)
     return a;
 }
 
+#define FIRST_PRIORITY (UINT64_C(1) << 62)
+
+/* A random permutation of numbers so high that there is always room for one more below. */
+static void draw_priorities(const view *m)
+{
+    uint64_t *rng = &m->state->sched_rng;
+    for (uint32_t a = 0; a < m->nactors; a++) {
+        uint32_t other = (uint32_t)(random64(rng) % (a + 1));
+        m->actor[a].priority = m->actor[other].priority;
+        m->actor[other].priority = FIRST_PRIORITY + a;
+    }
+}
+
+/* Below all others. */
+static void fall(const view *m, uint32_t actor)
+{
+    uint64_t least = UINT64_MAX;
+    for (uint32_t a = 0; a < m->nactors; a++)
+        least = m->actor[a].priority < least ? m->actor[a].priority : least;
+    m->actor[actor].priority = least - 1;
+}
+
+/* PCT (Burckhardt and others, A Randomized Scheduler with Probabilistic Guarantees of Finding
+ * Bugs): whose turn is over although it could go on has come to a change point. */
+static void change_priorities(const emu_engine *e, const view *m)
+{
+    uint64_t last = m->state->sched_last;
+    if (!m->actor[0].priority)
+        draw_priorities(m);
+    else if (last && enabled(e, m, (uint32_t)last - 1))
+        fall(m, (uint32_t)last - 1);
+}
+
+/* The enabled actor with the highest priority, or EMU_UNKNOWN. */
+static uint32_t most_urgent(const emu_engine *e, const view *m)
+{
+    uint32_t first = EMU_UNKNOWN;
+    for (uint32_t a = 0; a < m->nactors; a++)
+        if (enabled(e, m, a) && (first == EMU_UNKNOWN || m->actor[a].priority > m->actor[first].priority))
+            first = a;
+    return first;
+}
+
+static uint32_t choose(const emu_engine *e, const view *m, uint32_t scheduler)
+{
+    uint64_t last = m->state->sched_last;
+    uint32_t before = last ? (uint32_t)last - 1 : m->nactors - 1;
+    switch (scheduler) {
+    case EMU_SCHED_RANDOM:
+        return random_enabled(e, m);
+    case EMU_SCHED_PCT:
+        return most_urgent(e, m);
+    default:
+        return next_enabled(e, m, before);
+    }
+}
+
 static int note_turn(emu_engine *e, uint32_t actor, uint64_t slice)
 {
     if (!e->recording)
@@ -465,9 +522,10 @@ static emu_verdict begin_turn(emu_engine *e, const view *m, emu_run_args *r)
 {
     emu_machine_state *s = m->state;
     uint32_t a;
+    if (r->scheduler == EMU_SCHED_PCT)
+        change_priorities(e, m);
     for (;;) {
-        uint32_t last = s->sched_last ? (uint32_t)s->sched_last - 1 : m->nactors - 1;
-        a = r->scheduler == EMU_SCHED_RANDOM ? random_enabled(e, m) : next_enabled(e, m, last);
+        a = choose(e, m, r->scheduler);
         if (a != EMU_UNKNOWN)
             break;
         uint64_t nearest = next_time(e, m);
@@ -476,7 +534,7 @@ static emu_verdict begin_turn(emu_engine *e, const view *m, emu_run_args *r)
         s->tb = nearest;
     }
     uint64_t slice = r->slice;
-    if (r->scheduler == EMU_SCHED_RANDOM) {
+    if (r->scheduler == EMU_SCHED_RANDOM || r->scheduler == EMU_SCHED_PCT) {
         slice = 1 + random64(&s->sched_rng) % r->slice;
     } else if (r->scheduler == EMU_SCHED_REPLAY && r->next_turn < r->nturns) {
         const emu_turn *turn = &r->turns[r->next_turn++];

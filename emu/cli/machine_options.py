@@ -80,7 +80,7 @@ OPTIONS = (
     click.option("--endian", type=click.Choice(["big", "little"]), default="big",
                  show_default=True, help="Of source and raw guests; an ELF says it itself."),
     click.option("--schedule", metavar="SPEC", default="rr", show_default=True,
-                 help="Who runs when: rr[:N], random[:N], or a file that holds a schedule."),
+                 help="Who runs when: rr[:N], random[:N], pct[:D], or a file with a schedule."),
     click.option("--seed", type=count, metavar="N", default="0", show_default=True,
                  help="Of everything random."),
     click.option("--max-insns", type=count, metavar="N",

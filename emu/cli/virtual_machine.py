@@ -55,7 +55,7 @@ def host_of(options: MachineOptions) -> Host:
 
 
 def scheduler_of(options: MachineOptions, host: Host) -> Scheduler:
-    """Read `--schedule`: rr[:N], random[:N], or a file that `--record` wrote.
+    """Read `--schedule`: rr[:N], random[:N], pct[:D], or a file that `--record` wrote.
 
     Raises ConfigError, ReplayError (the file), ImageError (it cannot be read).
     """

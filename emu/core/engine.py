@@ -37,6 +37,7 @@ class Order(IntEnum):
 
     RR = lib.EMU_SCHED_RR
     RANDOM = lib.EMU_SCHED_RANDOM
+    PCT = lib.EMU_SCHED_PCT
     REPLAY = lib.EMU_SCHED_REPLAY
 
 

@@ -32,7 +32,7 @@ from emu.hv.migration import move_in, take_out
 from emu.hv.ops import Call, Inject, Op, RunGuest
 from emu.hv.policy import Policy
 from emu.hv.run import vcpu_task
-from emu.hv.schedulers import Random, Replay, RoundRobin, Scheduler
+from emu.hv.schedulers import Pct, Random, Replay, RoundRobin, Scheduler
 from emu.hv.secondary import offline_thread
 from emu.hv.state import Layout
 from emu.hv.topology import Hardware, VmSpec, lay_out
@@ -562,6 +562,8 @@ class Host:
                 return Order.RR, slice_
             case Random(slice=slice_):
                 return Order.RANDOM, slice_
+            case Pct(slice=slice_):
+                return Order.PCT, slice_
             case Replay(turns=turns, slice=slice_):
                 self.engine.set_turns(turns)
                 return Order.REPLAY, slice_

@@ -14,7 +14,7 @@ from emu.errors import ConfigError, ImageError, ReplayError
 from emu.hv import ops
 from emu.hv.event import BY_NUMBER, Event
 from emu.hv.host import Host
-from emu.hv.schedulers import Random, Replay, RoundRobin, parse_scheduler
+from emu.hv.schedulers import Pct, Random, Replay, RoundRobin, parse_scheduler
 from hv.machine import H_EXIT, RING, VECTORS, machine
 
 TESTS = Path(__file__).parents[1]
@@ -23,17 +23,17 @@ DIGEST = """
 import hashlib, sys
 sys.path.insert(0, sys.argv[1])
 from hv.machine import RING, machine
-from emu.hv.schedulers import Random, RoundRobin
+from emu.hv.schedulers import Pct, Random, RoundRobin
 host = machine(RING, smt=4, seed=7)
 host.engine.keep_events(1 << 16)
-scheduler = {"rr": RoundRobin(13), "random": Random(50)}[sys.argv[2]]
+scheduler = {"rr": RoundRobin(13), "random": Random(50), "pct": Pct(40)}[sys.argv[2]]
 outcome = host.run(scheduler)
 words = host.words[: host.machine.area("actor")].tobytes()
 print(outcome, hashlib.sha256(words + repr(host.events()).encode()).hexdigest())
 """
 
 
-@pytest.mark.parametrize("scheduler", ["rr", "random"])
+@pytest.mark.parametrize("scheduler", ["rr", "random", "pct"])
 def test_two_processes_agree_on_every_register_and_on_the_order_of_events(scheduler):
     outputs = {
         subprocess.run(
@@ -54,7 +54,7 @@ def state(host):
     return host.words[: host.machine.area("actor")].tobytes()
 
 
-@pytest.mark.parametrize("scheduler", [RoundRobin(7), Random(30)])
+@pytest.mark.parametrize("scheduler", [RoundRobin(7), Random(30), Pct(100)])
 def test_a_recorded_run_replays_to_the_same_end(scheduler):
     first = machine(RING, smt=4, seed=3)
     first.engine.record(True)
@@ -65,6 +65,26 @@ def test_a_recorded_run_replays_to_the_same_end(scheduler):
     # What only tells of the scheduler itself may differ.
     second.words[second.machine.ref("machine", 0, "sched_rng")] = first.machine.state.sched_rng
     assert state(first) == state(second)
+
+
+SPINNERS = """
+_start: b .
+"""
+
+
+def test_pct_runs_one_vcpu_until_a_change_point_and_then_the_one_below_it():
+    orders = set()
+    for seed in range(8):
+        host = machine(SPINNERS, smt=4, seed=seed)
+        host.engine.record(True)
+        host.run(Pct(101), max_insns=4_000)
+        turns = [turn.actor for turn in host.schedule() if turn.slice]
+        orders.add(tuple(turns[:4]))
+        assert all(turn.slice <= 200 for turn in host.schedule())
+        # Who falls comes again when all the others have fallen too: the order is kept for ever.
+        assert turns[4:] == turns[:-4]
+        assert sorted(turns[:4]) == [0, 1, 2, 3]
+    assert len(orders) > 3
 
 
 def test_pausing_does_not_change_a_run():
@@ -194,9 +214,10 @@ def test_a_program_outside_memory_is_refused():
         (lambda: Host().create_vm(memory=5000), "memory must be 4K to 4G .*, got 0x1388"),
         (lambda: Host().run(), "at least one vcpu"),
         (lambda: RoundRobin(0), "a slice must be at least 1 instruction, got 0"),
+        (lambda: parse_scheduler("pct:1"), "the depth of pct must be 2 to 10000, got 1"),
         (
             lambda: parse_scheduler("rr:x"),
-            r"a schedule must be rr\[:N\], random\[:N\] or a file, got 'rr:x'",
+            r"a schedule must be rr\[:N\], random\[:N\], pct\[:D\] or a file, got 'rr:x'",
         ),
     ],
 )
@@ -214,7 +235,14 @@ def test_vcpu_ids_are_unique():
 
 @pytest.mark.parametrize(
     ("spec", "scheduler"),
-    [("rr", RoundRobin()), ("rr:5", RoundRobin(5)), ("random", Random()), ("random:9", Random(9))],
+    [
+        ("rr", RoundRobin()),
+        ("rr:5", RoundRobin(5)),
+        ("random", Random()),
+        ("random:9", Random(9)),
+        ("pct", Pct()),
+        ("pct:5", Pct(5)),
+    ],
 )
 def test_schedulers_are_named_on_the_command_line(spec, scheduler):
     assert parse_scheduler(spec) == scheduler

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from emu.core._emu import lib
+from emu.core.engine import ACTOR_WORDS
 from emu.core.machine import Machine
 from emu.errors import ConfigError
 from emu.explore.agents import post
@@ -164,7 +165,7 @@ def hosted_stage(guest: Guest, options: Options, model: str) -> Stage:
         for ref in (vcpu.arch.exit_word, vcpu.arg, vcpu.result, vcpu.trap):
             search.scratch(vcpu.index, ref)
     for actor in range(len(host.actors)):
-        search.ignore(machine.area("actor") + 2 * actor + 1)  # the slice
+        search.ignore(machine.area("actor") + ACTOR_WORDS * actor + 1)  # the slice
     stage = _finished(guest, machine, search, [_places(search, v) for v in vm.vcpus], host)
     if not guest.cold:
         _warm_up(search, host)
@@ -244,7 +245,7 @@ def _finished(
     if host is not None:
         search.show(
             [
-                Show(lib.EMU_SHOW_WORD, machine.area("actor") + 2 * actor)
+                Show(lib.EMU_SHOW_WORD, machine.area("actor") + ACTOR_WORDS * actor)
                 for actor in range(len(host.actors))
             ]
         )
