@@ -36,6 +36,7 @@ COMMANDS = {
     "dis": "disassemble a file, or words given as hex",
     "isa": "the manual of an instruction, SPR, interrupt or hcall",
     "litmus": "every interleaving of small tests in herd's dialect",
+    "replay": "what a case shows, step by step, and whether it still does",
 }
 
 
@@ -66,7 +67,7 @@ def emu() -> None:
 
     Exit codes: 0 fine, or the guest reported 0; 1 the guest reported failure, or an expectation
     failed; 2 usage; 3 bad input; 4 a limit was hit; 5 deadlock; 6 a guest trap that nobody
-    handles; 70 internal error; 130 interrupted.
+    handles; 7 a property is violated; 70 internal error; 130 interrupted.
     """
 
 

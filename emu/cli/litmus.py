@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from emu.cli.case_files import write_case
 from emu.cli.exit_codes import EXIT_BAD_INPUT, EXIT_OK, EXIT_VIOLATION
 from emu.errors import ConfigError, EmuError
 from emu.explore.litmus.parse import load, parse
 from emu.explore.litmus.report import herd_text, json_object, junit
 from emu.explore.litmus.run import DEFAULT_HOST, run
 from emu.explore.litmus.verdict import judge
+from emu.explore.replay import case_of
 from emu.explore.search import UNLIMITED, Algorithm, Options
 
 if TYPE_CHECKING:
@@ -46,6 +48,12 @@ ALGORITHMS = [algorithm.name.lower() for algorithm in Algorithm]
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 @click.option("--junit", "junit_file", type=click.Path(dir_okay=False, path_type=Path),
               help="Write a JUnit report, - for standard output.")  # fmt: skip
+@click.option(
+    "--save",
+    "save_to",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write a case for each violation into this directory; emu replay takes it.",
+)
 @click.option("--summary", is_flag=True, help="One line a test instead of herd's report.")
 def command(
     files: tuple[str, ...],
@@ -61,6 +69,7 @@ def command(
     seed: int,
     as_json: bool,
     junit_file: Path | None,
+    save_to: Path | None,
     summary: bool,
 ) -> int:
     """Run litmus tests in herd's PPC dialect, doorbell tests among them.
@@ -93,6 +102,8 @@ def command(
                 judged.append((result, judge(result)))
                 if not as_json and str(junit_file) != "-":
                     _print(*judged[-1], brief=brief)
+                if save_to is not None:
+                    _save(result, options, save_to)
         except EmuError as error:
             click.echo(f"{error}" if "\n" in str(error) else f"emu: {path}: {error}", err=True)
             errors += 1
@@ -141,6 +152,13 @@ def _print(result: Result, judgement: Judgement, *, brief: bool) -> None:
     )
     for failure in judgement.failures:
         click.echo(f"       {failure}")
+
+
+def _save(result: Result, options: Options, folder: Path) -> None:
+    """Write what is wrong as cases, and say how to replay each."""
+    for violation in (*result.violations, *result.witnesses):
+        case = case_of(result.test, result.host, options, violation)
+        click.echo(f"replay: {write_case(case, folder)}", err=True)
 
 
 def _write_junit(path: Path, text: str) -> None:

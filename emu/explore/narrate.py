@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from emu.hv.host import Host
 
 # Words that change at every step and mean nothing to a reader.
-_NOISE = frozenset({"ic", "node", "slice", "nia", "tb", "cfar", "exit_word"})
+_NOISE = frozenset({
+    "ic", "node", "slice", "nia", "tb", "cfar", "exit_word", "hsrr0", "hsrr1", "hfscr", "lpid",
+    "trap", "arg",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +63,19 @@ class Narrator:
         """
         search.reset()
         for number, choice in enumerate(schedule):
-            what, place = self._describe(choice, search)
-            before = list(self._machine.words)
-            if not search.take(choice):
+            told = self.step(search, number, choice)
+            if told is None:
                 return
-            yield Told(number, self.actor(choice.actor), choice, what, place, self._changes(before))
+            yield told
+
+    def step(self, search: Search, number: int, choice: Choice) -> Told | None:
+        """Take one step and tell of it; None: it cannot be taken now."""
+        what, place = self.describe(search, choice)
+        before = self._machine.words.tolist()
+        if not search.take(choice):
+            return None
+        actor = self.actor(choice.actor)
+        return Told(number, actor, choice, what, place, self._changes(before))
 
     def _changes(self, before: list[int]) -> tuple[str, ...]:
         return tuple(
@@ -73,8 +84,8 @@ class Narrator:
             if old != new and name.rpartition(".")[2] not in _NOISE
         )
 
-    def _describe(self, choice: Choice, search: Search) -> tuple[str, str]:
-        """What the step is about to do, and where."""
+    def describe(self, search: Search, choice: Choice) -> tuple[str, str]:
+        """What a step is about to do, and where."""
         if choice.kind is ChoiceKind.DELIVER:
             return f"the doorbell sent to thread {choice.actor} arrives", ""
         if choice.kind is ChoiceKind.TIMER:

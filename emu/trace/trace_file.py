@@ -42,8 +42,11 @@ class TraceFile:
         self._write({"trace": "emu", "version": VERSION, "host": host.generation.name,
                      "vcpus": vcpus})  # fmt: skip
 
-    def drain(self) -> None:
-        """Write what has happened since the last time."""
+    def drain(self, at: int | None = None) -> None:
+        """Write what has happened since the last time.
+
+        at: the time to give it, where the timebase stands still.
+        """
         # At one time the host's events come first: it enters the guest, then the guest acts.
         happened = heapq.merge(
             ((event.tb, self._host_line(event)) for event in self._host.events()),
@@ -51,7 +54,7 @@ class TraceFile:
             key=lambda entry: entry[0],
         )
         for _, line in happened:
-            self._write(line)
+            self._write(line if at is None else {**line, "tb": at})
 
     def _write(self, line: dict[str, Any]) -> None:
         self._file.write(json.dumps(line, separators=(",", ":")) + "\n")

@@ -21,7 +21,7 @@ from emu.explore.litmus.model import (
     Truth,
     Value,
 )
-from emu.explore.litmus.problems import Problem
+from emu.explore.litmus.problems import LitmusError, Problem
 from emu.explore.litmus.tokens import Cursor, Token, Unexpected
 
 if TYPE_CHECKING:
@@ -41,6 +41,18 @@ def read_condition(cursor: Cursor, depth: int = 0) -> Condition:
         _check_depth(cursor, depth)
         return Implies(left, read_condition(cursor, depth + 1))
     return left
+
+
+def parse_condition(text: str, name: str = "<condition>") -> Condition:
+    """A condition that stands alone. Raises LitmusError."""
+    try:
+        cursor = Cursor(text, 0, len(text))
+        condition = read_condition(cursor)
+        if cursor.here.kind != "end":
+            raise cursor.refuse("the end of the condition")
+    except Unexpected as stop:
+        raise LitmusError(name, text, [stop.problem]) from None
+    return condition
 
 
 def _disjunction(cursor: Cursor, depth: int) -> Condition:

@@ -62,15 +62,15 @@ _BASE_0 = re.compile(r"\(r0\)|^\w+\.?\s+r\d+\s*,\s*r0\s*,\s*r\d+$")
 _THREE_OPERANDS = re.compile(r"^(\w+)\s+([^,\s]+)\s*,\s*([^,\s]+)\s*,\s*(r\d+)$")
 
 # What a column may say besides instructions. They use r3 to r5 and r31.
-_MACROS = f"""\
+MACROS = f"""\
 .macro hcall number a=0 b=0; li 3,\\number; li 4,\\a; li 5,\\b; sc 1; .endm
 .macro cede; li 3,H_CEDE; sc 1; .endm
 .macro prod id; li 3,H_PROD; li 4,\\id; sc 1; .endm
 .macro ee on; li 31,-0x8000*\\on; mtmsrd 31,1; .endm
 {"".join(f".set {row.name},{row.number:#x};" for row in HCALLS if row.number < 0x8000)}
 """
-_MACRO_LINES = _MACROS.count("\n")
-_USES_MACRO = re.compile(r"^(?:hcall|cede|prod|ee)\b")
+_MACRO_LINES = MACROS.count("\n")
+USES_MACRO = re.compile(r"^(?:hcall|cede|prod|ee)\b")
 
 
 @dataclass(slots=True)
@@ -331,9 +331,9 @@ class _Builder:
     # ---- code ----
 
     def _assemble(self, cells: list[Cell], address: int, little: bool) -> list[int]:
-        lines = [_gnu_syntax(cell.text) for cell in cells]
-        macros = any(_USES_MACRO.match(line) for line in lines)
-        source = (_MACROS if macros else "") + "".join(f"{line}\n" for line in lines)
+        lines = [gnu_syntax(cell.text) for cell in cells]
+        macros = any(USES_MACRO.match(line) for line in lines)
+        source = (MACROS if macros else "") + "".join(f"{line}\n" for line in lines)
         try:
             return list(_assembled(source, address, little))
         except AssemblyError as error:
@@ -413,7 +413,7 @@ def _policies(old: Policy) -> list[tuple[str, Policy]]:
     ]
 
 
-def _gnu_syntax(text: str) -> str:
+def gnu_syntax(text: str) -> str:
     """One cell as GNU as reads it: `stw r6,0,r4` is `stw r6,0(r4)`."""
     match = _THREE_OPERANDS.match(text)
     if match:

@@ -6,12 +6,13 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from emu.explore.litmus.condition import holds
 from emu.explore.litmus.guest import build
 from emu.explore.litmus.judge_code import compile_condition
-from emu.explore.litmus.model import Ghost, GhostKind, Litmus, Nonzero, observables
+from emu.explore.litmus.model import Ghost, GhostKind, Litmus, Nonzero, Truth, observables
 from emu.explore.litmus.problems import LitmusError, Problem
 from emu.explore.litmus.stage import prepare
-from emu.explore.litmus.verdict import Outcome, Result, Violation
+from emu.explore.litmus.verdict import Outcome, Result, Violation, unwanted
 from emu.explore.search import UNLIMITED
 
 if TYPE_CHECKING:
@@ -36,19 +37,13 @@ def run(
     """
     started = time.perf_counter()
     guest = build(test)
-    forget = _srr_is_only_for_handlers(test)
-    exact = replace(options, delayed=True, landing=True, forget=forget)
-    if test.prohibitions:
-        exact = replace(exact, ample=False)
-    exact = _bounded(test, exact)
-    stage = prepare(guest, exact, host)
+    stage = prepare(guest, _bounded(test, search_options(test, options)), host)
     rules = _rules(test, host)
-    for _, rule, _ in rules:
-        stage.search.never(compile_condition(guest, rule, stage.watched))
+    for rule in rules:
+        stage.search.never(compile_condition(guest, _condition(rule), stage.watched))
     ended = stage.search.run(progress)
     violations = [
-        Violation(rules[w.rule][0], rules[w.rule][2], stage.schedule_text(w.schedule))
-        for w in ended.violations
+        replace(rules[w.rule], schedule=stage.schedule_text(w.schedule)) for w in ended.violations
     ]
     outcomes, stuck = _outcomes(test, stage, ended)
     return Result(
@@ -56,6 +51,7 @@ def run(
         host=host,
         outcomes=outcomes,
         violations=violations + stuck,
+        witnesses=_witnesses(test, host, stage, outcomes),
         states=ended.facts.states,
         transitions=ended.facts.steps,
         executions=ended.facts.runs or ended.facts.ends,
@@ -86,23 +82,51 @@ def _bounded(test: Litmus, options: Options) -> Options:
     return options
 
 
-def _rules(test: Litmus, host: str) -> list[tuple[str, Condition, str]]:
-    """What no state may meet: name, condition, and what to say if one does.
+def search_options(test: Litmus, options: Options) -> Options:
+    """The options with what a step is in every search over this test."""
+    exact = replace(options, delayed=True, landing=True, forget=_srr_is_only_for_handlers(test))
+    return replace(exact, ample=False) if test.prohibitions else exact
+
+
+def _condition(rule: Violation) -> Condition:
+    return rule.condition or Truth(value=False)
+
+
+def _rules(test: Litmus, host: str) -> list[Violation]:
+    """What no state may meet.
 
     That no wake-up and no doorbell is lost holds of every test that does not ask about it.
     """
-    rules: list[tuple[str, Condition, str]] = [
-        ("never", p.condition, f"{p.condition} is never true, and was reached")
+    rules = [
+        Violation(
+            "never",
+            f"{p.condition} is never true, and was reached",
+            condition=p.condition,
+            at_end=False,
+        )
         for p in test.prohibitions
         if not p.hosts or host in p.hosts
     ]
     asked = {o for o in test.shown if isinstance(o, Ghost)}
     for thread in range(len(test.threads)):
         lost = Ghost(GhostKind.LOST, thread)
-        if lost not in asked and not any(lost in observables(rule) for _, rule, _ in rules):
+        if lost not in asked and not any(lost in observables(_condition(r)) for r in rules):
             explanation = f"thread {thread} waits for ever for what is pending for it"
-            rules.append(("lost", Nonzero(lost), explanation))
+            rules.append(Violation("lost", explanation, condition=Nonzero(lost)))
     return rules
+
+
+def _witnesses(test: Litmus, host: str, stage: Stage, outcomes: list[Outcome]) -> list[Violation]:
+    """An outcome that the test's final condition does not allow on this host, if there is one."""
+    bad = unwanted(test, host)
+    if bad is None:
+        return []
+    sentence, condition = bad
+    for outcome in outcomes:
+        if holds(condition, outcome.state):
+            schedule = stage.schedule_text(outcome.schedule)
+            return [Violation("condition", sentence, schedule, condition)]
+    return []
 
 
 def _outcomes(test: Litmus, stage: Stage, ended: Ended) -> tuple[list[Outcome], list[Violation]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from emu.explore.litmus.condition import holds
-from emu.explore.litmus.model import Condition, Quantifier, Verdict
+from emu.explore.litmus.model import And, Condition, Not, Quantifier, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,24 +37,32 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """A property that does not hold: which, in what words, and the schedule that shows it."""
+    """A property that does not hold: which, in what words, and the schedule that shows it.
+
+    condition: what is true of the state that the schedule leads to, and should not be; None: host
+    code waits there for ever. at_end: only of a state in which nothing more can happen.
+    """
 
     rule: str
     explanation: str
     schedule: str = ""
+    condition: Condition | None = None
+    at_end: bool = True
 
 
 @dataclass(slots=True)
 class Result:
     """Everything a search over one test found on one host.
 
-    cut: what bounded the search, in words; empty when it was exhaustive.
+    cut: what bounded the search, in words; empty when it was exhaustive. violations: of what holds
+    of every test, or of `never`. witnesses: for each expectation that an outcome contradicts, one.
     """
 
     test: Litmus
     host: str
     outcomes: Sequence[Outcome]
     violations: list[Violation] = field(default_factory=list)
+    witnesses: list[Violation] = field(default_factory=list)
     states: int = 0
     transitions: int = 0
     executions: int = 0
@@ -90,6 +98,24 @@ class Judgement:
     positive: int
     negative: int
     failures: tuple[str, ...]
+
+
+def unwanted(test: Litmus, host: str) -> tuple[str, Condition] | None:
+    """What no end state may be on a host, by the final condition: a sentence, and a condition."""
+    expected = next((e.verdict for e in test.expectations if e.host == host), None)
+    forbidden = expected is Verdict.FORBIDDEN or (
+        expected is None and test.quantifier is Quantifier.NOT_EXISTS
+    )
+    always = expected is Verdict.ALWAYS or (
+        expected is None and test.quantifier is Quantifier.FORALL
+    )
+    if not forbidden and not always:
+        return None
+    bad = test.condition if forbidden else Not(test.condition)
+    if test.filter is not None:
+        bad = And((test.filter, bad))
+    rule = "is forbidden" if forbidden else "holds in every end state"
+    return f"{test.condition} {rule} on {host}", bad
 
 
 def judge(result: Result) -> Judgement:

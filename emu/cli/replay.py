@@ -1,0 +1,114 @@
+"""`emu replay`: a case, as explore, litmus and fuzz write them, replayed and told."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from emu.cli.case_files import read_case
+from emu.cli.exit_codes import EXIT_OK, EXIT_VIOLATION
+from emu.cli.run import output
+from emu.errors import ConfigError
+from emu.explore.replay import replay
+from emu.explore.schedule import short_text
+from emu.trace.trace_file import TraceFile
+
+if TYPE_CHECKING:
+    from typing import IO
+
+    from emu.explore.narrate import Told
+    from emu.explore.replay import Replay, Scene
+
+
+@click.command("replay")
+@click.argument("name", metavar="CASE")
+@click.option("--json", "as_json", is_flag=True, help="Report as one JSON object.")
+@click.option("--trace", metavar="FILE", help="Write the host's events, with steps for times.")
+def command(name: str, *, as_json: bool, trace: str | None) -> int:
+    """Replay a case exactly and tell it step by step.
+
+    CASE is a file that emu explore, litmus or fuzz wrote, - is standard input. It is replayed
+    twice and the two are compared. Exit code 7 if what the case is about came again, 0 if not.
+    """
+    case = read_case(name)
+    with contextlib.ExitStack() as files:
+        file = files.enter_context(output(trace)) if trace else None
+        done = replay(case, None if file is None else _Tracing(file).step)
+    if as_json:
+        click.echo(json.dumps(_report(done)))
+    else:
+        _print(done)
+    return EXIT_VIOLATION if done.reproduced else EXIT_OK
+
+
+class _Tracing:
+    """Writes a trace file, from the moment when the machine is there."""
+
+    def __init__(self, file: IO[str]) -> None:
+        self._file = file
+        self._trace: TraceFile | None = None
+
+    def step(self, scene: Scene, told: Told | None) -> None:
+        """Write what happened in a step."""
+        if scene.host is None:
+            raise ConfigError("--trace needs a case with a hypervisor: this one has no events")
+        if self._trace is None:
+            self._trace = TraceFile(scene.host, self._file)
+        if told is not None:
+            self._trace.drain(told.number)
+
+
+def _print(done: Replay) -> None:
+    case = done.case
+    setting = case.setting
+    bugs = f", bugs {' '.join(setting.bugs)}" if setting.bugs else ""
+    click.echo(f"{case.name} on {setting.host}{bugs}: {case.property}")
+    for told in done.told:
+        click.echo(str(told))
+    if case.loop:
+        click.echo(f"the last {case.loop} steps lead back to where they began")
+    click.echo(f"in the end: {done.outcome}")
+    for line in _fit(done):
+        click.echo(line)
+    verdict = "reproduced" if done.reproduced else "not reproduced"
+    click.echo(f"{verdict}: {case.expected}")
+
+
+def _fit(done: Replay) -> list[str]:
+    """How far the schedule had to be adapted, in words."""
+    if not (done.skipped or done.inserted):
+        return []
+    changes = f"{done.skipped} of its steps were left out, {done.inserted} were added"
+    return [f"the schedule is of another version: {changes}"]
+
+
+def _report(done: Replay) -> dict[str, Any]:
+    case = done.case
+    return {
+        "schema": 1,
+        "name": case.name,
+        "kind": case.kind,
+        "host": case.setting.host,
+        "bugs": list(case.setting.bugs),
+        "property": case.property,
+        "expected": case.expected,
+        "reproduced": done.reproduced,
+        "outcome": done.outcome,
+        "schedule": short_text(done.schedule),
+        "skipped": done.skipped,
+        "inserted": done.inserted,
+        "steps": [
+            {
+                "number": told.number,
+                "actor": told.actor,
+                "choice": short_text([told.choice]),
+                "what": told.what,
+                "place": told.place,
+                "changes": list(told.changes),
+            }
+            for told in done.told
+        ],
+    }

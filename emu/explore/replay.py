@@ -1,0 +1,301 @@
+"""Replaying a case: the same program on the same machine by the same schedule, told step by step.
+
+A schedule names steps of the hypervisor's code too, and that code changes from version to version.
+A case therefore keeps what each step was (its trail), and a schedule that no longer fits is laid
+along the new steps as far as that is possible, and said to have been.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from emu.errors import ConfigError, ReplayError
+from emu.explore.case import MAX_TRAIL, Case, Setting
+from emu.explore.litmus.assembly import assembly
+from emu.explore.litmus.condition import holds, parse_condition
+from emu.explore.litmus.guest import build
+from emu.explore.litmus.model import observables
+from emu.explore.litmus.parse import parse
+from emu.explore.litmus.run import search_options
+from emu.explore.litmus.stage import prepare
+from emu.explore.narrate import Narrator, Told
+from emu.explore.schedule import parse_short, short_text
+from emu.explore.search import ChoiceKind, Options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from emu.core.machine import Machine
+    from emu.explore.litmus.model import Condition, Litmus
+    from emu.explore.litmus.verdict import Violation
+    from emu.explore.search import Choice, Search
+    from emu.hv.host import Host
+
+Watch: TypeAlias = "Callable[[Scene, Told | None], None]"
+
+LOOK_AHEAD: Final = 8  # recorded steps of an actor that may be gone
+INSERTED: Final = 32  # new steps in front of a recorded one
+_PLACE: Final = re.compile(r"^(\S+) (?:(\w+):[0-9]+ |0x[0-9a-f]+ )?")
+
+
+@dataclass(slots=True)
+class Scene:
+    """A machine with a case's program, in the finest steps, and how to judge its state.
+
+    bad: whether the state of now is what the case says should not be. outcome: it in words.
+    """
+
+    search: Search
+    host: Host | None
+    bad: Callable[[], bool]
+    outcome: Callable[[], str]
+
+    @property
+    def machine(self) -> Machine:
+        """The machine."""
+        return self.search.machine
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """What came of it.
+
+    reproduced: the bad state was reached again. schedule: the steps taken, those of the case unless
+    skipped or inserted say that some were left out or added to make it fit. scene: stands at the
+    end of the schedule.
+    """
+
+    case: Case
+    scene: Scene
+    told: tuple[Told, ...]
+    outcome: str
+    reproduced: bool
+    skipped: int = 0
+    inserted: int = 0
+
+    @property
+    def schedule(self) -> tuple[Choice, ...]:
+        """The steps that were taken."""
+        return tuple(told.choice for told in self.told)
+
+
+def bugs_on(names: Sequence[str]) -> AbstractContextManager[object]:
+    """Switch bugs of the zoo on while this context lasts. Raises ConfigError."""
+    if not names:
+        return nullcontext()
+    raise ConfigError(f"there is no bug {names[0][:40]!r} to switch on")
+
+
+def scene_of(case: Case) -> Scene:
+    """Set the scene, at the initial state; the bugs of the case must be on.
+
+    Raises LitmusError, ConfigError, SearchRefusedError.
+    """
+    return _litmus_scene(case)
+
+
+def replay(case: Case, watch: Watch | None = None) -> Replay:
+    """Replay a case twice, compare the two, and tell what happened.
+
+    watch: told of the initial state (without a step) and then of each step, in a third replay: by
+    then nothing of the host's code has to be learned, so nothing happens twice. Raises ReplayError
+    if the schedule does not fit, or the two differ, and what scene_of() raises.
+    """
+    with bugs_on(case.setting.bugs):
+        done = _follow(scene_of(case), case)
+        exact = replace(case, schedule=done.schedule, trail=())
+        again = _follow(scene_of(case), exact)
+        if (again.scene.search.hash(), again.outcome) != (done.scene.search.hash(), done.outcome):
+            raise ReplayError("the same schedule led to two different states: it is not determined")
+        if watch is not None:
+            _follow(again.scene, exact, watch)
+    return done
+
+
+def case_of(
+    test: Litmus,
+    host: str,
+    options: Options,
+    violation: Violation,
+    bugs: Sequence[str] = (),
+) -> Case:
+    """A violation that `run` found, as a case; the bugs, if any, must be on.
+
+    Raises ReplayError if its schedule does not lead to it.
+    """
+    case = Case(
+        kind="litmus",
+        name=test.name,
+        property=violation.rule,
+        expected=violation.explanation,
+        condition="" if violation.condition is None else str(violation.condition),
+        at_end=violation.at_end,
+        program=test.text,
+        assembly=assembly(build(parse(test.text, test.path))),
+        schedule=tuple(parse_short(violation.schedule)),
+        setting=Setting(
+            host=host, bugs=tuple(bugs), spurious=options.spurious, timers=options.timers
+        ),
+    )
+    return with_trail(case)
+
+
+def with_trail(case: Case) -> Case:
+    """The case with what each of its steps is. Raises ReplayError if it does not reproduce."""
+    done = _follow(scene_of(case), case)
+    if not done.reproduced:
+        raise ReplayError(f"the schedule does not lead to it: {case.expected}")
+    if len(done.told) > MAX_TRAIL:
+        return case
+    return replace(case, trail=tuple(map(_trail_of, done.told)))
+
+
+def _trail_of(told: Told) -> str:
+    return " ".join(filter(None, (told.actor, told.place, told.what)))
+
+
+# ---- the scene -------------------------------------------------------------------------------
+
+
+def _litmus_scene(case: Case) -> Scene:
+    setting = case.setting
+    test = parse(case.program, case.name)
+    condition = parse_condition(case.condition, "condition") if case.condition else None
+    if condition is not None:
+        _check_threads(condition, test)
+        test.locations += observables(condition)
+    options = replace(
+        search_options(test, Options(spurious=setting.spurious, timers=setting.timers)),
+        delayed=setting.delayed,
+        landing=setting.landing,
+        fine=True,
+        ample=False,
+    )
+    stage = prepare(build(test), options, setting.host)
+    search = stage.search
+
+    def state() -> dict[str, object]:
+        shown = zip(stage.watched, search.values(), strict=False)
+        return {str(o): stage.guest.value(o, raw) for o, raw in shown}
+
+    def bad() -> bool:
+        values = search.values()
+        if case.at_end and search.choices():
+            return False
+        if condition is None:
+            return bool(stage.stuck(values[len(stage.watched) :]))
+        shown = zip(stage.watched, values, strict=False)
+        return holds(condition, {o: stage.guest.value(o, raw) for o, raw in shown})
+
+    def outcome() -> str:
+        return " ".join(f"{name}={value};" for name, value in state().items())
+
+    return Scene(search, stage.host, bad, outcome)
+
+
+def _check_threads(condition: Condition, test: Litmus) -> None:
+    for observable in observables(condition):
+        thread = getattr(observable, "thread", 0)
+        if thread >= len(test.threads):
+            count = len(test.threads)
+            raise ReplayError(f"condition names thread {thread}, but the program has {count}")
+
+
+# ---- following the schedule ------------------------------------------------------------------
+
+
+def _follow(scene: Scene, case: Case, watch: Watch | None = None) -> Replay:
+    walk = _Walk(scene, case, watch)
+    walk.go()
+    reproduced = scene.bad()
+    if reproduced and case.loop:
+        reproduced = walk.loops()
+    return Replay(
+        case, scene, tuple(walk.told), scene.outcome(), reproduced, walk.skipped, walk.inserted
+    )
+
+
+class _Walk:
+    """The steps of a case, taken one by one."""
+
+    def __init__(self, scene: Scene, case: Case, watch: Watch | None) -> None:
+        self._scene = scene
+        self._case = case
+        self._watch = watch
+        self._narrator = Narrator(scene.machine, scene.host)
+        self._keys = [_key(step) for step in case.trail]
+        self._hashes: list[int] = []
+        self.told: list[Told] = []
+        self.skipped = 0
+        self.inserted = 0
+
+    def go(self) -> None:
+        """Take them all. Raises ReplayError."""
+        self._scene.search.reset()
+        self._hashes.append(self._scene.search.hash())
+        if self._watch is not None:
+            self._watch(self._scene, None)
+        for number, choice in enumerate(self._case.schedule):
+            if not self._keys or self._fits(number, choice):
+                self._take(number, choice)
+            else:
+                self.skipped += 1
+
+    def loops(self) -> bool:
+        """Whether the last steps, as many as the case says, led back to where they began."""
+        return self._hashes[-1] == self._hashes[-1 - self._case.loop]
+
+    def _fits(self, number: int, choice: Choice) -> bool:
+        """Bring the actor to the step that was recorded; False: the step is gone."""
+        if choice.kind not in (ChoiceKind.GO, ChoiceKind.FAIL):
+            return choice in self._scene.search.choices()
+        for _ in range(INSERTED):
+            if all(choice.actor != c.actor for c in self._scene.search.choices()):
+                break
+            here = self._here(choice)
+            if here == self._keys[number]:
+                return True
+            if here in self._coming(number, choice.actor):
+                return False
+            self._take(number, choice._replace(kind=ChoiceKind.GO))
+            self.inserted += 1
+        raise self._misfit(number, choice)
+
+    def _here(self, choice: Choice) -> str:
+        what, place = self._narrator.describe(self._scene.search, choice)
+        actor = self._narrator.actor(choice.actor)
+        return _key(" ".join(filter(None, (actor, place, what))))
+
+    def _coming(self, number: int, actor: int) -> list[str]:
+        """What was recorded of the actor after this step."""
+        later = range(number + 1, len(self._keys))
+        keys = [self._keys[i] for i in later if self._case.schedule[i].actor == actor]
+        return keys[:LOOK_AHEAD]
+
+    def _take(self, number: int, choice: Choice) -> None:
+        search = self._scene.search
+        possible = choice in search.choices()
+        told = self._narrator.step(search, len(self.told), choice) if possible else None
+        if told is None:
+            raise self._misfit(number, choice)
+        self.told.append(told)
+        self._hashes.append(self._scene.search.hash())
+        if self._watch is not None:
+            self._watch(self._scene, told)
+
+    def _misfit(self, number: int, choice: Choice) -> ReplayError:
+        text = short_text([choice])
+        possible = short_text(self._scene.search.choices()) or "nothing"
+        recorded = f", {self._case.trail[number]}" if self._case.trail else ""
+        return ReplayError(
+            f"the schedule does not fit this machine: step {number} is {text}{recorded}, "
+            f"possible is {possible[:200]}"
+        )
+
+
+def _key(step: str) -> str:
+    """A step of a trail without its address or line."""
+    return _PLACE.sub(lambda m: f"{m[1]} {m[2] or ''} ", step, count=1)

@@ -1,0 +1,99 @@
+import json
+
+import pytest
+
+BAD = """PPC both-read
+SMT=2
+{ 0:r4=db(1); 1:r4=db(0); }
+ P0             | P1             ;
+ msgsndp r4     | msgsndp r4     ;
+ mfspr r5,DPDES | mfspr r5,DPDES ;
+~exists (0:r5=1 /\\ 1:r5=2)
+"""
+
+
+@pytest.fixture
+def case(emu, tmp_path):
+    """A case, and what `emu litmus` said of it."""
+    path = tmp_path / "both-read.litmus"
+    path.write_text(BAD)
+    done = emu("litmus", "--host", "power9", "--save", tmp_path / "cases", path)
+    assert done.code == 7
+    (written,) = (tmp_path / "cases").iterdir()
+    assert done.err == f"replay: emu replay {written}\n"
+    return written
+
+
+def test_the_printed_command_replays_the_violation(emu, case):
+    done = emu("replay", case)
+    assert done.code == 7
+    lines = done.out.splitlines()
+    assert lines[0] == "both-read on power9: condition"
+    assert "msgsndp r4" in lines[1]
+    assert lines[-2].startswith("in the end: 0:r5=1; 1:r5=2;")
+    assert lines[-1] == "reproduced: 0:r5=1 /\\ 1:r5=2 is forbidden on power9"
+
+
+def test_a_case_that_is_no_longer_true_is_exit_code_0(emu, case, tmp_path):
+    mended = tmp_path / "mended.case"
+    mended.write_text(case.read_text().replace('condition = "0:r5=1', 'condition = "0:r5=0'))
+    done = emu("replay", mended)
+    assert done.code == 0
+    assert done.out.splitlines()[-1].startswith("not reproduced: ")
+
+
+def test_a_case_comes_on_standard_input_and_goes_as_json(emu, case):
+    done = emu("replay", "--json", "-", stdin=case.read_bytes())
+    assert done.code == 7
+    report = json.loads(done.out)
+    assert (report["schema"], report["reproduced"], report["host"]) == (1, True, "power9")
+    assert report["steps"][0]["what"] == "msgsndp r4"
+    assert len(report["steps"]) == sum(
+        int(word.partition("*")[2] or 1) for word in report["schedule"].split()
+    )
+
+
+def test_a_trace_has_every_event_once_at_the_time_of_its_step(emu, case, tmp_path):
+    trace = tmp_path / "trace"
+    assert emu("replay", "--trace", trace, case).code == 7
+    lines = [json.loads(line) for line in trace.read_text().splitlines()]
+    exits = [line for line in lines[1:] if line.get("case") == "hfac_unavail"]
+    assert [line["nia"] for line in exits] == ["0x10000", "0x10004", "0x11000", "0x11004"]
+    assert [line["tb"] for line in lines[1:]] == sorted(line["tb"] for line in lines[1:])
+
+
+def test_saving_twice_writes_one_file(emu, case, tmp_path):
+    again = emu("litmus", "--host", "power9", "--save", case.parent, tmp_path / "both-read.litmus")
+    assert str(case) in again.err
+    assert list(case.parent.iterdir()) == [case]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (b"", "format must be 'emu case 1', got nothing"),
+        (b"\xff\xfe", "a case is UTF-8 text"),
+        (b"[[", "this is no TOML file"),
+    ],
+)
+def test_what_is_no_case_is_exit_code_3(emu, text, message):
+    done = emu("replay", "-", stdin=text)
+    assert done.code == 3
+    assert message in done.err
+
+
+def test_a_case_that_does_not_fit_is_exit_code_3(emu, case):
+    text = case.read_text()
+    begin, end = text.index("schedule = "), text.index("program = ")
+    odd = f"{text[:begin]}schedule = '0 9'\n{text[end:]}"
+    odd = odd[: odd.index("trail = [")] + odd[odd.index("[machine]") :]
+    done = emu("replay", "-", stdin=odd.encode())
+    assert done.code == 3
+    assert "the schedule does not fit this machine: step 1 is 9" in done.err
+
+
+def test_a_program_that_is_no_test_is_exit_code_3(emu, case):
+    text = case.read_text().replace("PPC both-read", "X86 both-read", 1)
+    done = emu("replay", "-", stdin=text.encode())
+    assert done.code == 3
+    assert "begins with `PPC NAME`" in done.err
