@@ -27,6 +27,7 @@ from emu.hv.ops import (
     Read,
     ReadTrap,
     Reason,
+    Relax,
     RunGuest,
     Sum,
     Trace,
@@ -145,6 +146,10 @@ def _run_vcpu(cpu: HostThread, vcore: Vcore, vcpu: Vcpu) -> HostCode[None]:
         if (yield Check(past(cpu.dec))):
             yield Write(vcpu.trap, Reason.HDEC)
             return
+    if cpu.tir == 0 and len(vcore.vcpus) > 1:
+        # The siblings that spun on in_guest come in now; on hardware all run at once. This thread
+        # is past its look at entry_exit, so one that leaves at once does not keep it out.
+        yield Relax()
     while True:
         yield Write(vcpu.ceded, 0)
         yield Copy(thread.lpcr, vcore.lpcr)
@@ -256,6 +261,10 @@ def kvmhv_commence_exit(cpu: HostThread, vcore: Vcore, vcpu: Vcpu | None) -> Hos
     if not first:
         return
     hdec = yield from _left_by_hdec(vcpu)
+    if not hdec and len(vcore.vcpus) > 1:
+        # Meanwhile the others go on: else one whose stays are short would keep them from executing
+        # a single instruction, for ever.
+        yield Relax()
     if vcore.kvm.policy.entry_exit == "map":
         if not hdec:
             yield from _interrupt_entered(cpu, vcore, vcpu)

@@ -205,3 +205,33 @@ _start: cmpdi 3,0
     )
     assert made.run().kind == "exit"
     assert made.words[made.vcpus[1].gpr(6)] > 10_000
+
+
+@pytest.mark.parametrize("host", ["power7", "power8"])
+@pytest.mark.parametrize("entry_exit", ENTRY_EXITS)
+@pytest.mark.parametrize("restless", [0, 1])
+def test_a_thread_whose_stays_are_short_does_not_keep_its_siblings_out(host, entry_exit, restless):
+    """It leaves for a prod of nobody every few instructions, until a sibling has counted far."""
+    made = machine(
+        f"""
+_start: lis 9,0x8
+        cmpdi 3,{restless}
+        beq 2f
+        li 5,0
+1:      addi 5,5,1
+        std 5,0(9)
+        b 1b
+2:      li 3,0xe8
+        li 4,99
+        sc 1
+        ld 5,0(9)
+        cmpdi 5,1000
+        blt 2b
+        li 4,0
+        exit!
+""",
+        smt=2,
+        host=host,
+        policy=Policy(entry_exit=entry_exit),
+    )
+    assert made.run(max_insns=100_000).kind == "exit"

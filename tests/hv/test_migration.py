@@ -323,7 +323,7 @@ _start: cmpdi 3,0
         b .
 """
     host = machine(source, smt=2, host="power8")
-    host.run(max_insns=20)
+    host.run(max_insns=5000)  # turns of both threads
     dpdes = BY_NAME["DPDES"].id
     here = host.vms[0]
     assert here.stop() is None

@@ -152,15 +152,7 @@ def test_start_cpu_starts_a_stopped_vcpu_with_r3_and_the_msr_of_the_start(host):
     assert (gpr(made, 30, 1), gpr(made, 29, 1)) == (7, 0x3000)
 
 
-STARVED = pytest.mark.xfail(
-    strict=True, reason="a primary whose stays in the guest are short starves its siblings"
-)
-
-
-@pytest.mark.parametrize(
-    "host",
-    [pytest.param("power7", marks=STARVED), pytest.param("power8", marks=STARVED), "power9"],
-)
+@pytest.mark.parametrize("host", ["power7", "power8", "power9"])
 def test_a_vcpu_that_stopped_itself_can_be_started_again(host):
     made = board(
         """

@@ -41,8 +41,10 @@ main:   mflr    27
         blr
 
 thread: TELL    13, READY
-        HCALL   H_CEDE
-        nop
-        EE_OFF
+1:      HCALL   H_CEDE                  # it may return for no reason: a core that was left and
+        EE_OFF                          # entered again starts its idle threads, too
+        ld      0, DOORBELLS(13)
+        cmpdi   0, 0
+        beq     1b
         TELL    13, GO
         blr

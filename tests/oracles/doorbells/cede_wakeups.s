@@ -46,9 +46,11 @@ main:   mflr    27
         std     0, ORDER(13)
         li      9, 1000
         mtdec   9
-        HCALL   H_CEDE                  # the decrementer wakes it
-        nop
+1:      HCALL   H_CEDE                  # the decrementer wakes it
         EE_OFF
+        ld      0, DECREMENTERS(13)
+        cmpdi   0, 0
+        beq     1b
         SAY     "decrementers "
         SAY_BLOCK DECREMENTERS
         SAY     "order "
