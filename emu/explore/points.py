@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from emu.isa.instruction import VARIES, Variant
@@ -71,6 +71,7 @@ _OWN = frozenset({"sc", "hrfid", "mtmsr", "mtmsrd", "tw", "twi", "td", "tdi", "s
                   "doze", "sleep", "rvwinkle", "wait"})  # fmt: skip
 
 
+@lru_cache(maxsize=1 << 16)
 def classify(word: int) -> Point:
     """The point of one word, without its cells; an unknown word is opaque."""
     variant = decode(word)

@@ -48,6 +48,10 @@ class ChoiceKind(enum.IntEnum):
     TIMER = lib.EMU_CHOICE_TIMER
 
 
+# A kind as an object, without a constructor call for each.
+_KINDS: Final = tuple(ChoiceKind)
+
+
 class Choice(NamedTuple):
     """Whose turn it is, and what happens then."""
 
@@ -332,7 +336,7 @@ class Search:
         """What can happen next."""
         out = ffi.new("emu_choice[]", MAX_CHOICES)
         count = lib.emu_search_choices(self._handle, out, MAX_CHOICES)
-        return [Choice(c.actor, ChoiceKind(c.kind)) for c in out[0:count]]
+        return [Choice(c.actor, _KINDS[c.kind]) for c in out[0:count]]
 
     def take(self, choice: Choice) -> bool:
         """Take one step; False if there is no such choice now."""
@@ -470,7 +474,7 @@ class Search:
         length = lib.emu_search_schedule(self._handle, violation, index, ffi.NULL, 0)
         out = ffi.new("emu_choice[]", max(1, length))
         lib.emu_search_schedule(self._handle, violation, index, out, length)
-        return tuple(Choice(c.actor, ChoiceKind(c.kind)) for c in out[0:length])
+        return tuple(Choice(c.actor, _KINDS[c.kind]) for c in out[0:length])
 
 
 def _check(status: int) -> None:

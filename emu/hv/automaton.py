@@ -72,6 +72,7 @@ class Automaton:
         self._answers: list[int] = [0]
         # Generators that stand at a node already, so that its history need not be run again.
         self._parked: dict[int, HostCode[None]] = {}
+        self._functions: dict[int, tuple[str, ...]] = {}
         self.evaluations = 0
 
     def __len__(self) -> int:
@@ -119,6 +120,14 @@ class Automaton:
     def where(self, node: int) -> list[Place]:
         """Say where in the source a node stands, outermost call first."""
         return [_place(frame) for frame in _frames(self._resume(node))]
+
+    def functions(self, node: int) -> tuple[str, ...]:
+        """Name the functions that a node stands in, outermost call first."""
+        known = self._functions.get(node)
+        if known is None:
+            known = tuple(place.function for place in self.where(node))
+            self._functions[node] = known
+        return known
 
     def start(self, node: int) -> HostCode[None]:
         """Return a fresh generator that stands at a node."""

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from emu.explore.litmus.guest import build
 from emu.explore.litmus.model import Register
 from emu.explore.litmus.parse import parse
-from emu.explore.litmus.stage import bare_stage
+from emu.explore.litmus.stage import prepare
 from emu.explore.search import Algorithm, Options
 
 CELLS = "xyz"
@@ -75,7 +75,7 @@ def naive(program):
 
 def searched(program, **options):
     test = litmus(program)
-    stage = bare_stage(build(test), Options(**options))
+    stage = prepare(build(test), Options(**options), "power8")
     ended = stage.search.run()
     loads = [(t, i) for t, ops in enumerate(program) for i, (k, _) in enumerate(ops) if k == "load"]
     outcomes = set()
@@ -88,7 +88,7 @@ def searched(program, **options):
 
 
 def finest(program):
-    return bare_stage(build(litmus(program)), Options(fine=True)).search
+    return prepare(build(litmus(program)), Options(fine=True), "power8").search
 
 
 @settings(max_examples=60, deadline=None)
@@ -121,7 +121,7 @@ def test_samples_find_only_what_exists(program, seed):
 @given(threads)
 def test_a_schedule_leads_to_its_outcome(program):
     for algorithm in (Algorithm.DFS, Algorithm.BFS, Algorithm.DPOR, Algorithm.PCT):
-        stage = bare_stage(build(litmus(program)), Options(algorithm=algorithm, max_runs=20))
+        stage = prepare(build(litmus(program)), Options(algorithm=algorithm, max_runs=20), "power8")
         search = finest(program)
         for found in stage.search.run().outcomes:
             search.reset()

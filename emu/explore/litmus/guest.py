@@ -7,6 +7,7 @@ each location in a reservation granule of its own. Knows nothing of machines and
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -37,7 +38,7 @@ from emu.explore.litmus.model import (
     observables,
 )
 from emu.explore.litmus.problems import LitmusError, Problem
-from emu.explore.points import END, PointKind, around_handlers, classify
+from emu.explore.points import END, Point, PointKind, around_handlers, classify
 from emu.hv.policy import ENTRY_EXITS, RUN_WHENS, THREAD_ASSIGNMENTS, Policy
 from emu.isa.hcalls import HCALLS
 from emu.isa.operands import Kind
@@ -70,6 +71,8 @@ MACROS = f"""\
 {"".join(f".set {row.name},{row.number:#x};" for row in HCALLS if row.number < 0x8000)}
 """
 _MACRO_LINES = MACROS.count("\n")
+# Lines whose words depend on where they lie, or on other lines: branches, labels, directives.
+_NAMES_A_PLACE = re.compile(r"^b|^\S*:|^\.|^\S+\s.*[.$:@]")
 USES_MACRO = re.compile(r"^(?:hcall|cede|prod|ee)\b")
 
 
@@ -79,8 +82,8 @@ class Guest:
 
     entries, ends: address of each thread's first instruction, and where its program is over.
     gpr: the 32 initial registers of each thread; lr holds the thread's end. words: every code
-    word by address. memory: initial bytes by address. analysis: what every word may touch.
-    addresses: of the locations.
+    word by address. memory: initial bytes by address. points: what each code word is to a
+    search, by address. handlers: addresses of handler code. addresses: of the locations.
     """
 
     test: Litmus
@@ -99,7 +102,8 @@ class Guest:
     addresses: dict[str, int] = field(default_factory=dict)
     types: dict[Observable, CellType] = field(default_factory=dict)
     renamed: dict[Register, Register] = field(default_factory=dict)
-    analysis: Analysis = field(default_factory=lambda: Analysis({}, {}))
+    points: dict[int, Point] = field(default_factory=dict)
+    handlers: list[int] = field(default_factory=list)
 
     @property
     def order(self) -> Endian:
@@ -109,7 +113,12 @@ class Guest:
     @property
     def kinds(self) -> set[PointKind]:
         """Every kind of point that the program holds."""
-        return {point.kind for point in self.analysis.points.values()}
+        return {point.kind for point in self.points.values()}
+
+    def analysis(self) -> Analysis:
+        """Work out what each thread may still touch from each instruction on."""
+        entries = [Entry(e, tuple(g)) for e, g in zip(self.entries, self.gpr, strict=True)]
+        return analyse(self.points, self.words, entries, self.handlers)
 
     def value(self, observable: Observable, raw: int) -> Value:
         """A word read from the machine, as it is shown: an address by its name."""
@@ -176,13 +185,11 @@ class _Builder:
             guest.ends[thread] = guest.entries[thread] + 4 * len(words)
             guest.words[guest.ends[thread]] = END_WORD
             end_addresses.add(guest.ends[thread])
-        handlers = self._place_handlers(guest)
+        guest.handlers = self._place_handlers(guest)
         self._raise()
         self._set_registers(guest)
         points = {a: END if a in end_addresses else classify(w) for a, w in guest.words.items()}
-        points = around_handlers(points, guest.words, handlers)
-        entries = [Entry(e, tuple(g)) for e, g in zip(guest.entries, guest.gpr, strict=True)]
-        guest.analysis = analyse(points, guest.words, entries, handlers)
+        guest.points = around_handlers(points, guest.words, guest.handlers)
         self._set_types(guest)
         self._set_memory(guest)
         self._raise()
@@ -332,6 +339,9 @@ class _Builder:
 
     def _assemble(self, cells: list[Cell], address: int, little: bool) -> list[int]:
         lines = [gnu_syntax(cell.text) for cell in cells]
+        if not any(map(_NAMES_A_PLACE.search, lines)):
+            with suppress(AssemblyError):  # it is explained below
+                return [word for line in lines for word in _line_words(line, little)]
         macros = any(USES_MACRO.match(line) for line in lines)
         source = (MACROS if macros else "") + "".join(f"{line}\n" for line in lines)
         try:
@@ -387,7 +397,7 @@ class _Builder:
                 return value & ((1 << 64) - 1)
 
     def _set_types(self, guest: Guest) -> None:
-        wide = any(p.nbytes == 8 for p in guest.analysis.points.values())
+        wide = any(p.nbytes == 8 for p in guest.points.values())
         default = CellType.INT64 if wide else CellType.INT
         guest.types.update(self.test.types)
         for name in guest.addresses:
@@ -421,6 +431,13 @@ def gnu_syntax(text: str) -> str:
         if variant and any(o.kind is Kind.DISPLACEMENT for o in variant.operands):
             return f"{match.group(1)} {match.group(2)},{match.group(3)}({match.group(4)})"
     return text
+
+
+@lru_cache(maxsize=4096)
+def _line_words(line: str, little: bool) -> tuple[int, ...]:
+    """The words of a line that means the same everywhere; programs are made of the same lines."""
+    macros = MACROS if USES_MACRO.match(line) else ""
+    return _assembled(f"{macros}{line}\n", CODE, little)
 
 
 @lru_cache(maxsize=4096)

@@ -18,6 +18,7 @@ from emu.explore.search import UNLIMITED
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from emu.explore.litmus.laboratory import Laboratory
     from emu.explore.litmus.model import Condition
     from emu.explore.litmus.stage import Stage
     from emu.explore.search import Ended, Facts, Options
@@ -30,14 +31,16 @@ def run(
     options: Options,
     host: str = DEFAULT_HOST,
     progress: Callable[[Facts], bool] | None = None,
+    laboratory: Laboratory | None = None,
 ) -> Result:
     """Search a test on one host.
 
+    laboratory: has machines for it, made for an earlier test perhaps.
     Raises LitmusError if it cannot be translated, SearchRefusedError if it cannot be searched.
     """
     started = time.perf_counter()
     guest = build(test)
-    stage = prepare(guest, _bounded(test, search_options(test, options)), host)
+    stage = prepare(guest, _bounded(test, search_options(test, options)), host, laboratory)
     rules = _rules(test, host)
     for rule in rules:
         stage.search.never(compile_condition(guest, _condition(rule), stage.watched))

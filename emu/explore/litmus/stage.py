@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 
 from emu.core._emu import lib
 from emu.core.engine import ACTOR_WORDS
-from emu.core.machine import Machine
-from emu.errors import ConfigError
 from emu.explore.agents import post
-from emu.explore.litmus.guest import MEMORY, Guest
+from emu.explore.footprint import Analysis
+from emu.explore.litmus.laboratory import Laboratory
 from emu.explore.litmus.model import (
     Ghost,
     GhostKind,
@@ -25,24 +24,23 @@ from emu.explore.litmus.model import (
 )
 from emu.explore.points import PointKind
 from emu.explore.schedule import short_text
-from emu.explore.search import ChoiceKind, Options, Search, Show, Term
-from emu.hv.host import Host
+from emu.explore.search import Search, Show, Term
 from emu.hv.ops import Await
 from emu.isa.msr import mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from emu.explore.search import Choice
+    from emu.core.machine import Machine
+    from emu.explore.litmus.guest import Guest
+    from emu.explore.search import Choice, Options
+    from emu.hv.host import Host
     from emu.hv.kvm import Vcpu
 
 SF_ME = mask("MSR", "SF", "ME")
 EE, LE = mask("MSR", "EE"), mask("MSR", "LE")
-ILE = mask("LPCR", "ILE")
-ALL = (1 << 64) - 1
 DOORBELL = 0xA00
 CFAR = 28
-MAX_WARM_UP = 100_000
 
 # Where a host thread may stand for ever: waiting for something that nobody owes it.
 IDLE = frozenset({
@@ -90,10 +88,10 @@ class Stage:
         for actor, node in enumerate(nodes):
             if not node or not isinstance(self.host.automaton.op(node), Await):
                 continue
-            places = self.host.automaton.where(node)
-            if IDLE.isdisjoint(place.function.rsplit(".", 1)[-1] for place in places):
+            functions = self.host.automaton.functions(node)
+            if IDLE.isdisjoint(function.rsplit(".", 1)[-1] for function in functions):
                 name = self.host.actor_name(actor)
-                return f"{name} waits for ever in {places[-1].function}"
+                return f"{name} waits for ever in {functions[-1]}"
         return ""
 
 
@@ -111,73 +109,41 @@ def _may_exit(word: int) -> bool:
     return sc_1 or tir or word == 0
 
 
-def prepare(guest: Guest, options: Options, host: str) -> Stage:
-    """Build the machine and a search over it."""
+def prepare(
+    guest: Guest, options: Options, host: str, laboratory: Laboratory | None = None
+) -> Stage:
+    """Take a machine of the laboratory, or build one, and make a search over it."""
+    laboratory = laboratory or Laboratory()
     if needs_hypervisor(guest, host):
-        return hosted_stage(guest, options, host)
-    return bare_stage(guest, options)
+        return hosted_stage(guest, options, laboratory.hosted(guest, host))
+    return bare_stage(guest, options, laboratory.bare(guest))
 
 
-def bare_stage(guest: Guest, options: Options) -> Stage:
+def bare_stage(guest: Guest, options: Options, machine: Machine) -> Stage:
     """Without a hypervisor: every thread holds its vcpu for ever."""
-    count = len(guest.entries)
-    smt = guest.smt
-    machine = Machine(generation=8, nvcpus=count, nthreads=count + -count % smt)
-    machine.new_memory(0, MEMORY)
-    for number, thread in enumerate(machine.thread):
-        thread.vcpu = number + 1 if number < count else 0
-        thread.tir = number % smt
-        thread.subproc = number - number % smt
-        thread.hfscr = ALL
-        thread.lpcr = ILE if guest.little else 0
-        machine.subproc[number].nthreads = smt
     load(machine, guest)
     search = Search(machine, options)
     places = []
-    for index in range(count):
-        first = index - index % smt
+    for index in range(len(guest.entries)):
+        first = index - index % guest.smt
         dpdes = Term(machine.ref("subproc", first, "dpdes"), 1 << index - first)
         places.append(Places(doorbells=[(dpdes,), (Term(search.outbox, 1 << index),)]))
     return _finished(guest, machine, search, places, None)
 
 
-def hosted_stage(guest: Guest, options: Options, model: str) -> Stage:
-    """Under the hypervisor of a host.
-
-    The search begins when every vcpu is in the guest, unless the test asks for a cold start.
-    """
-    count = len(guest.entries)
-    subcores = _subcores(model, guest.smt)
-    vcores = -(-count // guest.smt)
-    per_core = 4 if model == "power9" else subcores * guest.smt
-    cores = -(-count // per_core) if model == "power9" else -(-vcores // subcores)
-    host = Host(model, cores=cores, subcores=subcores, policy=guest.policy)
-    vm = host.create_vm(memory=MEMORY, smt=guest.smt)
-    for _ in range(count):
-        vm.create_vcpu()
+def hosted_stage(guest: Guest, options: Options, host: Host) -> Stage:
+    """Under a hypervisor, which stands where the search begins."""
     machine = host.machine
-    for vcpu in vm.vcpus:
-        if guest.little:
-            host.words[vcpu.vcore.lpcr] |= ILE
     load(machine, guest)
+    if guest.agents:
+        post(host, guest.agents)
     search = Search(machine, options, host.engine, host.automaton.expand)
-    for vcpu in vm.vcpus:
+    for vcpu in host.vcpus:
         for ref in (vcpu.arch.exit_word, vcpu.arg, vcpu.result, vcpu.trap):
             search.scratch(vcpu.index, ref)
     for actor in range(len(host.actors)):
         search.ignore(machine.area("actor") + ACTOR_WORDS * actor + 1)  # the slice
-    stage = _finished(guest, machine, search, [_places(search, v) for v in vm.vcpus], host)
-    if not guest.cold:
-        _warm_up(search, host)
-    if guest.agents:
-        post(host, guest.agents)
-        search.begin_here()
-    return stage
-
-
-def _subcores(model: str, smt: int) -> int:
-    """As many as leave a thread for each vcpu of a vcore: what idles costs states."""
-    return {1: 4, 2: 4, 4: 2, 8: 1}[smt] if model == "power8" else 1
+    return _finished(guest, machine, search, [_places(search, v) for v in host.vcpus], host)
 
 
 def _places(search: Search, vcpu: Vcpu) -> Places:
@@ -197,29 +163,12 @@ def _places(search: Search, vcpu: Vcpu) -> Places:
     return Places(doorbells, wakers, Term(vcpu.ceded))
 
 
-def _warm_up(search: Search, host: Host) -> None:
-    """Let host code run until every vcpu is in the guest, each actor in turn, and begin there."""
-    search.hold(True)
-    search.reset()
-    for _ in range(MAX_WARM_UP):
-        moves = [
-            c for c in search.choices() if c.kind is ChoiceKind.GO and search.stand(c.actor).host
-        ]
-        if not moves:
-            break
-        search.take(moves[0])
-    search.hold(False)
-    entered = {host.words[cpu.thread.vcpu] for cpu in host.cpus}
-    if not all(1 + vcpu.index in entered for vcpu in host.vcpus):
-        raise ConfigError("the hypervisor does not bring every thread of the test into the guest")
-    search.begin_here()
-
-
 def _finished(
     guest: Guest, machine: Machine, search: Search, places: list[Places], host: Host | None
 ) -> Stage:
     """Tell the search of the code and of everything that the test looks at."""
-    search.code(guest.analysis)
+    # Ample sets, which need to know what is to come, are for machines without a hypervisor.
+    search.code(guest.analysis() if host is None else Analysis(guest.points, {}))
     if not any(_reads_spr(word, CFAR) for word in guest.words.values()):
         for index in range(len(machine.vcpu)):
             search.ignore(machine.ref("vcpu", index, "cfar"))
