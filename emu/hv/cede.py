@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from emu.hv.event import Event
-from emu.hv.host_sched import sched_in, sched_out
+from emu.hv.host_sched import sched_in, sched_out, set_deadline
 from emu.hv.ops import (
     Await,
     Check,
@@ -16,7 +16,6 @@ from emu.hv.ops import (
     HostCode,
     Or,
     Read,
-    Sum,
     Trace,
     Write,
     nonzero,
@@ -53,7 +52,7 @@ def kvmppc_vcpu_woken(vcpu: Vcpu) -> HostCode[bool]:
         return True
     if not (yield Read(vcpu.arch.dec_armed, limit=1)):
         return False
-    yield Sum(vcpu.timer, vcpu.arch.dec_expires, -vcpu.kvm.tb_offset)
+    yield from set_deadline(vcpu.timer, vcpu.arch.dec_expires, -vcpu.kvm.tb_offset)
     expired: bool = yield Check(past(vcpu.timer))
     return expired
 

@@ -9,12 +9,36 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from emu.hv.event import Event
-from emu.hv.ops import Await, CompareAndSet, HostCode, Relax, Sum, Trace, Write, zero
+from emu.hv.ops import (
+    Await,
+    Check,
+    CompareAndSet,
+    HostCode,
+    Relax,
+    Sum,
+    Trace,
+    Write,
+    nonzero,
+    zero,
+)
 
 if TYPE_CHECKING:
     from emu.hv.kvm import Vcpu
 
 NEVER: Final = (1 << 64) - 1
+BELOW_ZERO: Final = 1 << 63
+
+
+def set_deadline(ref: int, source: int, addend: int) -> HostCode[None]:
+    """Set a word to the host timebase `addend` ticks after the one in another word.
+
+    Deadlines are compared as unsigned numbers. One that lies before timebase 0, such as that of a
+    decrementer to which the guest wrote a large negative value, is 0: it has passed.
+    """
+    yield Sum(ref, source, addend)
+    if (yield Check(nonzero(ref, BELOW_ZERO))):
+        yield Write(ref, 0)
+
 
 def sched_in(vcpu: Vcpu) -> HostCode[None]:
     """Wait for the vcpu's cpu and take it."""

@@ -37,6 +37,7 @@ EXIT_EVENTS = {
     Reason.STOP: Event.EXIT_STOP,
 }
 
+
 def kvmhv_run_single_vcpu(vcpu: Vcpu) -> HostCode[Exit | None]:
     """Run a vcpu in the guest once; None if something came up before it could enter."""
     cpu = vcpu.pcpu

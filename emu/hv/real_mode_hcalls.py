@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from emu.hv.event import Event
-from emu.hv.host_sched import NEVER
+from emu.hv.host_sched import NEVER, set_deadline
 from emu.hv.kvm import EXITING, NAPPING_CEDE
 from emu.hv.ops import (
     Await,
@@ -22,7 +22,6 @@ from emu.hv.ops import (
     OrUnless,
     Read,
     Relax,
-    Sum,
     Trace,
     Write,
     at_least,
@@ -102,7 +101,7 @@ def _nap(cpu: HostThread, vcore: Vcore, vcpu: Vcpu) -> HostCode[bool]:
     """
     thread = cpu.thread
     if (yield Read(vcpu.arch.dec_armed, limit=1)):
-        yield Sum(cpu.dec, vcpu.arch.dec_expires, -vcore.kvm.tb_offset)
+        yield from set_deadline(cpu.dec, vcpu.arch.dec_expires, -vcore.kvm.tb_offset)
     else:
         yield Write(cpu.dec, NEVER)
     if vcore.kvm.policy.entry_exit == "map":

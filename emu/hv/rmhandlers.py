@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from emu.hv.event import Event
-from emu.hv.host_sched import NEVER
+from emu.hv.host_sched import NEVER, set_deadline
 from emu.hv.kvm import EXITING, NAPPING_NOVCPU
 from emu.hv.ops import (
     WORD,
@@ -29,7 +29,6 @@ from emu.hv.ops import (
     Reason,
     Relax,
     RunGuest,
-    Sum,
     Trace,
     Write,
     all_out,
@@ -142,7 +141,7 @@ def _run_vcpu(cpu: HostThread, vcore: Vcore, vcpu: Vcpu) -> HostCode[None]:
         yield Write(vcpu.queued, 0)
         yield Inject(cpu.number, PROGRAM, SRR1_ILL)
     if cpu.timeslice:
-        yield Sum(cpu.dec, thread.hdec_expires, -SOON)
+        yield from set_deadline(cpu.dec, thread.hdec_expires, -SOON)
         if (yield Check(past(cpu.dec))):
             yield Write(vcpu.trap, Reason.HDEC)
             return

@@ -20,9 +20,7 @@ FIRST_HOST_WORD = 1_000_000
 class Hand:
     """The words of a host and the actors on it."""
 
-    def __init__(
-        self, smt=1, vcpu_ids=None, host="power9", cores=1, irqs=(), policy=None
-    ):
+    def __init__(self, smt=1, vcpu_ids=None, host="power9", cores=1, irqs=(), policy=None):
         self.words = {}
         self._refs = {}
         self._next = 1

@@ -166,6 +166,32 @@ _start: lis 5,0x1000
     assert host.machine.state.tb >= 0x10000000
 
 
+@pytest.mark.parametrize("host", ["power7", "power8", "power9"])
+@pytest.mark.parametrize("busy", [False, True], ids=["all-ceded", "sibling-computes"])
+@pytest.mark.parametrize("dec", [0x8000, 0xFFFF])
+def test_a_decrementer_that_expired_before_timebase_0_ends_the_cede_at_once(host, busy, dec):
+    """The second vcpu, which is a sibling on POWER7 and POWER8, computes or cedes for good."""
+    made = machine(
+        f"""
+_start: cmpdi 3,0
+        bne 2f
+        lis 5,{dec:#x}
+        mtspr 22,5
+1:      li 3,0xe0
+        sc 1
+        cmpdi 16,0
+        beq 1b
+        li 4,0
+        exit!
+2:      {"b ." if busy else "li 3,0xe0; sc 1; b 2b"}
+""",
+        smt=2,
+        host=host,
+    )
+    assert made.run(max_insns=10_000).kind == "exit"
+    assert made.machine.state.tb < 10_000
+
+
 def test_an_interrupt_without_a_handler_is_a_trap():
     outcome = machine("_start: .long 0\n", vectors=False).run()
     assert outcome.kind == "trap"

@@ -131,6 +131,7 @@ def test_a_relocatable_program_lies_where_qemu_puts_it():
 
 # ---- the other threads -------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("host", ["power7", "power8", "power9"])
 def test_start_cpu_starts_a_stopped_vcpu_with_r3_and_the_msr_of_the_start(host):
     made = board(
@@ -221,9 +222,7 @@ def test_an_unknown_service_answers_minus_3_and_h_parameter():
 @pytest.mark.parametrize("token", sorted(BY_TOKEN))
 def test_a_service_with_another_number_of_arguments_answers_minus_3(token):
     nargs = BY_TOKEN[token].nargs + 1
-    made = board(
-        f"_start: rtas {token:#x}, {nargs}, 1\n result 31, {3 + nargs}\n power_off"
-    )
+    made = board(f"_start: rtas {token:#x}, {nargs}, 1\n result 31, {3 + nargs}\n power_off")
     assert ended(made) == ("exit", 0)
     assert gpr(made, 31) == -3
 
@@ -244,9 +243,7 @@ def test_a_block_that_claims_billions_of_arguments_is_h_parameter():
 
 def test_the_clock_counts_virtual_time_from_the_epoch_it_was_given():
     epoch = int(dt.datetime(2024, 2, 29, 23, 59, 59, tzinfo=dt.UTC).timestamp())
-    read = "rtas 0x2001, 0, 8\n" + "".join(
-        f"result {20 + i}, {4 + i}\n" for i in range(7)
-    )
+    read = "rtas 0x2001, 0, 8\n" + "".join(f"result {20 + i}, {4 + i}\n" for i in range(7))
     made = board(f"_start: {read} power_off", epoch=epoch)
     assert ended(made) == ("exit", 0)
     assert [gpr(made, 20 + i) for i in range(6)] == [2024, 2, 29, 23, 59, 59]

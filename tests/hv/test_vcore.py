@@ -345,6 +345,16 @@ def test_map_hdec_interrupts_nobody_because_it_comes_to_all():
     assert [core[cpu.thread.hdoorbell] for cpu in core.cpus] == [0] * 8
 
 
+def test_a_thread_does_not_enter_with_an_hdec_that_expired_near_timebase_0():
+    core = Core()
+    core.cpus[1].timeslice = 1000
+    core.begin(0).hand[core.cpus[1].thread.hdec_expires] = 40
+    core.begin(1).hand[core.cpus[0].timebase] = 50
+    core.thread[1].run()
+    assert not core.thread[1].in_guest
+    assert core[core.vcpus[1].trap] == Reason.HDEC
+
+
 def test_an_hdec_interrupt_with_hdec_above_zero_is_a_leftover():
     core = started()
     assert core.task[0].exit(Reason.HDEC).run().in_guest
