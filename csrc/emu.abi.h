@@ -134,7 +134,8 @@ typedef enum {
     EMU_EXIT_HDEC,             /* the hypervisor decrementer is below zero */
     EMU_EXIT_H_DOORBELL,       /* a directed hypervisor doorbell; taking it clears it */
     EMU_EXIT_EXTERNAL,         /* the host's interrupt controller asserts an interrupt */
-    EMU_EXIT_UNHANDLED,        /* an interrupt whose vector holds 0: see vcpu.trap_*; NIA at cause */
+    EMU_EXIT_UNHANDLED,        /* an interrupt whose vector holds 0, or whose handler's first instruction
+                                  causes it again: see vcpu.trap_*; NIA at cause */
     EMU_EXIT_BREAKPOINT,       /* NIA is at a breakpoint; vcpu.passing lets it go on */
     EMU_EXIT_STOP,             /* stop: NIA is after it */
     EMU_EXIT_NO_VCPU,          /* the thread has no vcpu, or a state word names what is not there */

@@ -87,7 +87,11 @@ static int take(emu_cpu *c, emu_vcpu *v, interrupt i)
     uint64_t address = vector_address(c, v, i.vector, &translation);
     uint64_t real = address & REAL_MODE;
     uint64_t srr1 = (v->msr & ~SRR1_CAUSE) | i.srr1_bits;
-    if (real >= c->size || emu_word_at(c->vm, EMU_BIG, real) == 0) {
+    uint64_t msr = (v->msr & (MSR_ME | MSR_HV)) | MSR_SF | translation
+                   | (c->t->lpcr & LPCR_ILE ? MSR_LE : 0);
+    /* A handler whose first instruction brings it back to where it is would do that for ever. */
+    int repeats = i.srr0 == address && msr == v->msr;
+    if (real >= c->size || emu_word_at(c->vm, EMU_BIG, real) == 0 || repeats) {
         v->trap_vector = i.vector;
         v->trap_srr1 = srr1;
         v->trap_dar = i.storage ? i.dar : v->dar;
@@ -101,8 +105,7 @@ static int take(emu_cpu *c, emu_vcpu *v, interrupt i)
         v->dar = i.dar;
         v->dsisr = i.dsisr;
     }
-    v->msr = (v->msr & (MSR_ME | MSR_HV)) | MSR_SF | translation
-             | (c->t->lpcr & LPCR_ILE ? MSR_LE : 0);
+    v->msr = msr;
     v->nia = address;
     return 0;
 }

@@ -615,12 +615,18 @@ class Host:
         vector = self.words[vcpu.arch.trap_vector]
         nia = self.words[vcpu.arch.nia]
         srr1 = self.words[vcpu.arch.trap_srr1]
+        # The low 12 bits of a handler's address are its vector, wherever LPCR[AIL] puts it.
+        why = (
+            "the handler's first instruction causes it again"
+            if nia & 0xFFF == vector
+            else "the guest has no code at that vector"
+        )
         return Outcome(
             "trap",
             self.instructions,
             vcpu=vcpu.index,
             explanation=f"v{vcpu.index} took interrupt {vector:#x} at {nia:#x} "
-            f"(SRR1 {srr1:#x}), and the guest has no code at that vector",
+            f"(SRR1 {srr1:#x}), and {why}",
         )
 
     # -- watching it

@@ -244,6 +244,31 @@ def test_an_asynchronous_interrupt_can_be_unhandled_and_stays_pending():
     assert (g.v.trap_vector, g.s.dpdes, g.v.ic) == (0xA00, 1, 0)
 
 
+@pytest.mark.parametrize(
+    ("vector", "word"), [(0x700, "trap"), (0x700, "tdi 31,0,5"), (0x300, "ld 5,0(3)")]
+)
+def test_a_handler_whose_first_instruction_brings_it_back_is_none(vector, word):
+    g = Guest(f".org {vector:#x}\n{word}\n.org 0x10000\n_start: nop\n{word}", r3=1 << 40)
+    assert g.run() is Exit.UNHANDLED
+    assert g.v.nia == vector
+    assert (g.v.trap_vector, g.v.srr0) == (vector, 0x10004)
+
+
+def test_a_handler_may_cause_its_interrupt_once_in_another_state():
+    """Entered with MSR[LE], the word at the vector is another one."""
+    g = Guest(
+        """
+        .org 0x700
+        trap
+        _start: mtspr 27,7
+        rfid""",
+        r7=SF | ME | IR,
+    )
+    g.v.srr0 = 0x700
+    g.run()
+    assert (g.v.nia, g.v.trap_vector, g.v.srr1 & IR) == (0x700, 0x700, IR)
+
+
 # ---- asynchronous: order and masks
 
 PENDING = {0x500: "external", 0x900: "decrementer", 0xA00: "doorbell"}
