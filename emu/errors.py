@@ -47,5 +47,9 @@ class ReplayError(EmuError):
     """A schedule, snapshot or case that cannot be replayed on this machine."""
 
 
+class TraceError(EmuError):
+    """A trace file that is damaged or of another version."""
+
+
 class MemoryAccessError(EmuError):
     """An address that a tool names lies outside the guest's memory, or is not aligned."""

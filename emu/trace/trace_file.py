@@ -39,8 +39,11 @@ class TraceFile:
         host.engine.keep_events(RING)
         host.machine.log(RING)
         vcpus = [vcpu.name for vcpu in host.vcpus]
+        placed = [(vm, *divmod(vcpu.vcpu_id, vm.smt)) for vm in host.vms for vcpu in vm.vcpus]
+        cores = {core: number for number, core in enumerate(dict.fromkeys(p[:2] for p in placed))}
         self._write({"trace": "emu", "version": VERSION, "host": host.generation.name,
-                     "vcpus": vcpus})  # fmt: skip
+                     "vcpus": vcpus, "cores": [cores[vm, core] for vm, core, _ in placed],
+                     "tirs": [tir for _, _, tir in placed]})  # fmt: skip
 
     def drain(self, at: int | None = None) -> None:
         """Write what has happened since the last time.

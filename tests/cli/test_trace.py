@@ -27,7 +27,10 @@ def traced(emu, guests, tmp_path):
 
 def test_the_first_line_describes_the_file(traced):
     lines, _ = traced("token_ring.s", "--smt", "2")
-    assert lines[0] == {"trace": "emu", "version": 1, "host": "power9", "vcpus": ["v0", "v1"]}
+    assert lines[0] == {
+        "trace": "emu", "version": 1, "host": "power9", "vcpus": ["v0", "v1"],
+        "cores": [0, 0], "tirs": [0, 1],
+    }  # fmt: skip
 
 
 def test_every_event_has_the_documented_fields_and_a_documented_name(traced):
