@@ -34,6 +34,7 @@ COMMANDS = {
     "gdb": "let gdb debug a guest, forwards and backwards",
     "asm": "assemble a program",
     "dis": "disassemble a file, or words given as hex",
+    "trace": "show, compare or draw what a run has traced",
     "isa": "the manual of an instruction, SPR, interrupt or hcall",
     "litmus": "every interleaving of small tests in herd's dialect",
     "replay": "what a case shows, step by step, and whether it still does",
