@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import functools
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
@@ -39,6 +40,8 @@ class MachineOptions:
     run_when: RunWhen = "any"
     append: str = ""
     pvr: int | None = None
+    initrd: str | None = None
+    rtc: int = 0
 
 
 def smt_mode(text: str) -> int:
@@ -54,6 +57,20 @@ def processor_version(text: str) -> int:
     if number is None or number >= 1 << 32:
         raise click.BadParameter(f"pvr must be a number from 0 to 0xffffffff, got {text!r}")
     return number
+
+
+def time_of_day(text: str) -> int:
+    """Read a date as seconds since 1970: ISO 8601, UTC unless it says otherwise, or `@SECONDS`."""
+    if text.startswith("@"):
+        return count(text[1:])
+    try:
+        date = dt.datetime.fromisoformat(text)
+    except ValueError:
+        message = f"a date is 2024-02-29, 2024-02-29T23:59:59 or @SECONDS since 1970, got {text!r}"
+        raise click.BadParameter(message) from None
+    if date.tzinfo is None:
+        date = date.replace(tzinfo=dt.UTC)
+    return int(date.timestamp())
 
 
 # In the order of `--help`; each name is a field of MachineOptions.
@@ -91,6 +108,11 @@ OPTIONS = (
                  help="pseries: the program's bootargs."),
     click.option("--pvr", type=processor_version, metavar="NUMBER",
                  help="pseries: processor version.  [default: the host's]"),
+    click.option("--initrd", metavar="FILE",
+                 help="pseries: bytes that the program finds in memory."),
+    click.option("--rtc", type=time_of_day, metavar="DATE", default="@0",
+                 help="pseries: what the clock shows first: an ISO date or @SECONDS since 1970."
+                 "  [default: 1970-01-01]"),
 )  # fmt: skip
 
 

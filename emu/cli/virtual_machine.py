@@ -31,7 +31,13 @@ def build(options: MachineOptions, guest: Guest) -> Vm:
     vm = host.create_vm(memory=options.mem, smt=options.smt)
     loader: Vm | Pseries = vm
     if machine == "pseries":
-        loader = Pseries(vm, bootargs=options.append, pvr=options.pvr)
+        loader = Pseries(
+            vm,
+            bootargs=options.append,
+            pvr=options.pvr,
+            initrd=b"" if options.initrd is None else read_input(options.initrd),
+            epoch=options.rtc,
+        )
     for _ in range(options.vcpus):
         vm.create_vcpu()
     loader.load(guest.program, guest.entry)
