@@ -107,6 +107,15 @@ def _drop_signalled(vcore: Vcore) -> HostCode[None]:
             yield from _remove_runnable(vcpu)
 
 
+def _any_signalled(vcore: Vcore) -> HostCode[bool]:
+    """Whether the task of a vcpu on the list is wanted in userspace."""
+    for vcpu in vcore.vcpus:
+        runnable = yield Check(equal(vcpu.state, RUNNABLE))
+        if runnable and (yield Read(vcpu.request_exit)):
+            return True
+    return False
+
+
 def _must_wait(vcore: Vcore) -> HostCode[bool]:
     """Whether the vcore may not run yet because of a vcpu that is busy in the host."""
     if vcore.kvm.policy.run_when == "none-busy":
@@ -334,7 +343,9 @@ def _post_guest(vcore: Vcore) -> HostCode[None]:
 
 def kvmppc_vcore_blocked(vcore: Vcore) -> HostCode[None]:
     """Sleep until a vcpu of the vcore has a reason to run; the runner waits for all of them."""
-    yield Write(vcore.awake, 0)  # prepare to wait, then look again
+    yield Write(vcore.awake, 0)  # prepare to wait, then look again: for signals too
+    if (yield from _any_signalled(vcore)):
+        return
     if not (yield from _all_ceded(vcore)):
         return
     yield from _start_timer(vcore)
