@@ -8,6 +8,8 @@ from pathlib import Path
 from emu.asm.directives import DIRECTIVES
 from emu.asm.inert import INERT
 from emu.asm.macros import CLOSERS, OPENERS
+from emu.fuzz.programs import OPERATIONS
+from emu.fuzz.properties import PROPERTIES
 from emu.hv.event import Event
 from emu.hv.policy import ENTRY_EXITS, RUN_WHENS, THREAD_ASSIGNMENTS
 from emu.hv.pseries import HANDLERS
@@ -62,3 +64,10 @@ def test_the_pseries_page_names_exactly_the_guests_in_c_there_are():
     section = documented.split("## Guests in C")[1].split("##")[0]
     named = re.findall(r"^- `(\w+)`:", section, re.MULTILINE)
     assert sorted(named) == sorted(path.stem for path in (ROOT / "guests").glob("*.c"))
+
+
+def test_the_fuzzing_page_has_the_tables_of_operations_and_properties():
+    page = (ROOT / "docs" / "fuzzing.md").read_text()
+    rows = re.findall(r"^\| `([^`]+)` \| (.+) \|$", page, re.MULTILINE)
+    operations = [(row.name, row.summary) for row in OPERATIONS.values()]
+    assert rows == operations + [(row.name, row.sentence) for row in PROPERTIES.values()]

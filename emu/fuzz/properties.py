@@ -1,0 +1,186 @@
+"""What must hold of every program that the fuzzer draws, as a table: `--property` names a row.
+
+Each row looks at the outcomes of a search and says which is wrong, and in what words. Knows
+programs and outcomes; knows nothing of how either came about.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from emu.errors import ConfigError
+from emu.explore.litmus.model import And, Condition, Equal, Ghost, GhostKind, Register
+from emu.fuzz.programs import UNREAD, Program, result_register
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from emu.explore.litmus.model import Observable, Value
+
+    State = Mapping[Observable, Value]
+    Breach = tuple[str, Condition]
+
+
+@dataclass(frozen=True, slots=True)
+class Property:
+    """One property. rules: of the explorer's own that it stands for. check: of an end state."""
+
+    name: str
+    sentence: str
+    page: str
+    rules: tuple[str, ...] = ()
+    check: Callable[[Program, str, State], Breach | None] | None = None
+
+
+def _ghost(state: State, kind: GhostKind, thread: int) -> int:
+    value = state[Ghost(kind, thread)]
+    assert isinstance(value, int)
+    return value
+
+
+def _equals(state: State, places: Iterable[Observable]) -> Condition:
+    """The condition that these observables are what they are in a state."""
+    parts: tuple[Condition, ...] = tuple(Equal(place, state[place]) for place in places)
+    return parts[0] if len(parts) == 1 else And(parts)
+
+
+def _doorbell(state: State, thread: int) -> Condition:
+    return _equals(state, (Ghost(GhostKind.TAKEN, thread), Ghost(GhostKind.PEND, thread)))
+
+
+def _certain(program: Program) -> set[int]:
+    """Threads that are sent a doorbell in every run, and that never clear one."""
+    found = set()
+    for thread, ops in enumerate(program.threads):
+        for op in ops:
+            if op.name == "cede":
+                break  # what follows may never come
+            target = program.target(thread, op)
+            if target is not None:
+                found.add(target)
+    cleared = {thread for thread, _, op in program.operations() if op.name == "clear"}
+    return set() if program.handler_clears else found - cleared
+
+
+def _kept(program: Program, _host: str, state: State) -> Breach | None:
+    for thread in sorted(_certain(program)):
+        if not _ghost(state, GhostKind.TAKEN, thread) and not _ghost(state, GhostKind.PEND, thread):
+            sentence = f"thread {thread} was sent a doorbell, took none and has none pending"
+            return sentence, _doorbell(state, thread)
+    return None
+
+
+def _sends(program: Program) -> dict[int, int]:
+    """How often each thread is sent a doorbell, at most."""
+    sends = dict.fromkeys(range(len(program.threads)), 0)
+    for thread, _, op in program.operations():
+        target = program.target(thread, op)
+        if target is not None:
+            sends[target] += 1
+    return sends
+
+
+def _not_spurious(program: Program, _host: str, state: State) -> Breach | None:
+    for thread, sent in _sends(program).items():
+        taken, pending = (_ghost(state, k, thread) for k in (GhostKind.TAKEN, GhostKind.PEND))
+        if taken + pending > sent:
+            sentence = (
+                f"thread {thread} was sent {sent} doorbells, took {taken} and has {pending} pending"
+            )
+            return sentence, _doorbell(state, thread)
+    return None
+
+
+def _visible(program: Program, host: str, thread: int) -> int:
+    """Bits of DPDES that may be set in the virtual core of a thread."""
+    allowed = 0
+    for sender, _, op in program.operations():
+        same = sender // program.smt == thread // program.smt
+        # Hardware has a bit for every thread of the subcore, whether a vcpu runs there or not.
+        sends = op.name in ("send", "send_upper") and host == "power8"
+        if same and (sends or program.target(sender, op) is not None):
+            allowed |= 1 << op.number
+    return allowed
+
+
+def _dpdes(program: Program, host: str, state: State) -> Breach | None:
+    for thread, place, op in program.operations():
+        if op.name != "dpdes":
+            continue
+        allowed = _visible(program, host, thread)
+        register = Register(thread, result_register(place))
+        value = state[register]
+        if not isinstance(value, int) or value & ~allowed:
+            sentence = f"thread {thread} reads DPDES {value}; only {allowed:#x} was ever sent"
+            return sentence, _equals(state, (register,))
+    return None
+
+
+def _tir(program: Program, _host: str, state: State) -> Breach | None:
+    for thread, place, op in program.operations():
+        register = Register(thread, result_register(place))
+        if op.name == "tir" and state[register] not in (thread % program.smt, UNREAD):
+            sentence = f"thread {thread} reads TIR {state[register]}, and SMT is {program.smt}"
+            return sentence, _equals(state, (register,))
+    return None
+
+
+PROPERTIES: Final = {
+    row.name: row
+    for row in (
+        Property(
+            "no-lost-wakeup",
+            "no vcpu waits in H_CEDE, or with MSR[EE] = 1, for what is pending for it",
+            "Looked for in every end state: a ceded vcpu with a doorbell, a prod or an interrupt "
+            "pending, wherever the hypervisor or the hardware keeps it.",
+            rules=("lost",),
+        ),
+        Property(
+            "liveness",
+            "no host thread waits for ever for what is owed to it",
+            "Looked for in every end state: host code that waits at a place where somebody must "
+            "answer, such as for an IPI, a sibling's exit or a lock.",
+            rules=("deadlock",),
+        ),
+        Property(
+            "no-lost-doorbell",
+            "a doorbell that was sent is taken, cleared by its target, or pending",
+            "Of threads that are sent one in every run (the send comes before its sender's first "
+            "cede) and never clear any: in no end state have they taken none and have none "
+            "pending. Events from outside, such as a migration, do not change that.",
+            check=_kept,
+        ),
+        Property(
+            "no-spurious-doorbell",
+            "no thread takes or has pending more doorbells than it was sent",
+            "Sends with a reserved type, to a thread beyond the SMT mode, to an absent vcpu, or "
+            "in another virtual core count for nobody: a no-op is exact, and cores are apart.",
+            check=_not_spurious,
+        ),
+        Property(
+            "dpdes-of-own-core",
+            "DPDES shows no doorbell that nobody sent, and none of another core",
+            "Every value that a thread reads from DPDES has only bits of threads of its own "
+            "virtual core that are sent a doorbell somewhere in the program. (On POWER8 those "
+            "of absent vcpus too: the hardware has a bit for each thread.)",
+            check=_dpdes,
+        ),
+        Property(
+            "tir-constant",
+            "TIR is the thread's number in its virtual core, always",
+            "Every value read from TIR, whatever happened to the vcpu meanwhile.",
+            check=_tir,
+        ),
+    )
+}
+
+
+def chosen(names: Iterable[str]) -> tuple[Property, ...]:
+    """The rows of these names, all if there are none. Raises ConfigError."""
+    wanted = tuple(dict.fromkeys(names))
+    for name in wanted:
+        if name not in PROPERTIES:
+            known = ", ".join(PROPERTIES)
+            raise ConfigError(f"there is no property {name[:40]!r}; properties are {known}")
+    return tuple(PROPERTIES[name] for name in wanted or PROPERTIES)
