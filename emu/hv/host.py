@@ -22,6 +22,7 @@ from emu.core.machine import Machine
 from emu.errors import ConfigError, ImageError, ReplayError
 from emu.hv import ioctls
 from emu.hv.automaton import Automaton, Place
+from emu.hv.capability import Capability, check_smt_mode, host_capability, vcpu_slot
 from emu.hv.deadlock import explain
 from emu.hv.event import BY_NUMBER, Event
 from emu.hv.generation import Generation, generation
@@ -106,10 +107,36 @@ class Vm:
             vcpu_id = max(self.vcpu_ids, default=-1) + 1
         if vcpu_id in self.vcpu_ids:
             raise ConfigError(f"a vcpu id must be unique in its VM, got {vcpu_id} twice")
-        if vcpu_id < 0:
-            raise ConfigError(f"a vcpu id must be 0 or more, got {vcpu_id}")
+        slot = vcpu_slot(self.host.hardware, self.smt, vcpu_id)
+        for other in self.vcpu_ids:
+            if slot == vcpu_slot(self.host.hardware, self.smt, other):
+                raise ConfigError(
+                    f"vcpu ids must have places of their own, got {vcpu_id} and {other}, which "
+                    f"share {slot}"
+                )
         self.vcpu_ids.append(vcpu_id)
         return self.host.number_vcpu(self)
+
+    def check_extension(self, capability: Capability) -> int:
+        """Query a capability of this VM (KVM_CHECK_EXTENSION).
+
+        PPC_SMT: its threads per virtual core. PPC_SMT_POSSIBLE: as the host's.
+        """
+        if capability is Capability.PPC_SMT:
+            return self.smt
+        return self.host.check_extension(capability)
+
+    def enable_cap(self, capability: Capability, value: int) -> None:
+        """Set a capability (KVM_ENABLE_CAP): PPC_SMT, its threads per virtual core.
+
+        Raises ConfigError if there is a vcpu already (EBUSY), or the host cannot do that (EINVAL).
+        """
+        if capability is not Capability.PPC_SMT:
+            raise ConfigError(f"{capability.name} can only be queried")
+        if self.vcpu_ids:
+            raise ConfigError(f"set PPC_SMT before a vcpu exists, got {len(self.vcpu_ids)} vcpus")
+        check_smt_mode(self.host.hardware, value)
+        self.smt = value
 
     def create_irq(self, *, level: bool = False) -> int:
         """Create an interrupt source of the XICS, a message or a line; returns its number.
@@ -266,17 +293,17 @@ class Host:
 
     # -- making it
 
+    def check_extension(self, capability: Capability) -> int:
+        """Query a capability of this host (KVM_CHECK_EXTENSION on /dev/kvm).
+
+        PPC_SMT: threads that share a partition. PPC_SMT_POSSIBLE: bit N (LSB = 0) = mode 2**N.
+        """
+        return host_capability(self.hardware, capability)
+
     def create_vm(self, *, memory: int = 16 << 20, smt: int = 1) -> Vm:
         """Create a VM with its own memory (bytes, a multiple of 4096)."""
         self.must_not_be_built("create a VM")
-        if smt not in self.generation.smt_modes:
-            modes = ", ".join(map(str, self.generation.smt_modes))
-            raise ConfigError(f"smt must be one of {modes} on {self.generation.name}, got {smt}")
-        if not self.generation.independent_threads and smt > self.hardware.threads_per_subcore:
-            raise ConfigError(
-                f"smt must be at most the {self.hardware.threads_per_subcore} threads of a "
-                f"subcore, got {smt}"
-            )
+        check_smt_mode(self.hardware, smt)
         if memory % PAGE or not 0 < memory <= 1 << 32:
             raise ConfigError(f"memory must be 4K to 4G and a multiple of 4K, got {memory:#x}")
         self.vms.append(Vm(self, len(self.vms), memory, smt))
