@@ -286,6 +286,7 @@ static void commit_host(emu_search *s, const emu_node *n)
         break;
     case EMU_OP_STOP:
         changed(s, ref_of(s, &emu_state(s->m)->stopped));
+        changed(s, ref_of(s, &emu_state(s->m)->status));
         break;
     default:
         changed(s, n->ref);
@@ -516,6 +517,8 @@ static emu_search_verdict advance(emu_search *s, uint32_t actor, int first, uint
             return EMU_SEARCH_REFUSED;
         if (p == UNLEARNED)
             return EMU_SEARCH_LEARN;
+        if (emu_state(s->m)->stopped)
+            return EMU_SEARCH_DONE;
         first = 0;
         choice = EMU_CHOICE_GO;
     }

@@ -1,4 +1,4 @@
-"""Every command that the README shows with its output prints that output."""
+"""Every command that the README or a page shows with its output prints that output."""
 
 from __future__ import annotations
 
@@ -30,7 +30,8 @@ def run(command):
     ).stdout  # fmt: skip
 
 
-SHOWN = list(shown_commands(README.read_text()))
+PAGES = (README, ROOT / "docs" / "explorer.md")
+SHOWN = [shown for page in PAGES for shown in shown_commands(page.read_text())]
 
 
 def test_the_readme_opens_with_the_demo_and_the_tests():
@@ -42,7 +43,7 @@ def test_the_readme_opens_with_the_demo_and_the_tests():
 
 
 @pytest.mark.parametrize(("command", "output"), SHOWN, ids=[command for command, _ in SHOWN])
-def test_a_command_prints_what_the_readme_shows(command, output):
+def test_a_command_prints_what_is_shown(command, output):
     assert run(command) == output
 
 

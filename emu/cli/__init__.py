@@ -36,6 +36,7 @@ COMMANDS = {
     "dis": "disassemble a file, or words given as hex",
     "trace": "show, compare or draw what a run has traced",
     "isa": "the manual of an instruction, SPR, interrupt or hcall",
+    "explore": "every interleaving of a guest, within bounds",
     "litmus": "every interleaving of small tests in herd's dialect",
     "fuzz": "random programs, every interleaving of each, judged by what must always hold",
     "replay": "what a case shows, step by step, and whether it still does",

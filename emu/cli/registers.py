@@ -43,12 +43,15 @@ class Register:
 
     def read(self, vm: Vm) -> int:
         """Its 64-bit value."""
+        return vm.host.words[self.ref(vm)]
+
+    def ref(self, vm: Vm) -> int:
+        """The word of the machine's state that holds it."""
         vcpu = vm.vcpus[self.vcpu]
         if re.fullmatch(r"r[0-9]+", self.name):
-            ref = vcpu.gpr(int(self.name[1:]))
-        else:
-            ref = getattr(vcpu.arch, FIELDS[self.name])
-        return vm.host.words[ref]
+            return vcpu.gpr(int(self.name[1:]))
+        ref: int = getattr(vcpu.arch, FIELDS[self.name])
+        return ref
 
     def __str__(self) -> str:
         return f"v{self.vcpu}.{self.name}"

@@ -92,7 +92,7 @@ class Laboratory:
             for vcpu in host.vcpus:
                 host.words[vcpu.vcore.lpcr] |= ILE
         if not guest.cold:
-            _warm_up(host)
+            warm_up(host)
             kept.warm[little] = host.machine.snapshot()
         return host
 
@@ -134,10 +134,11 @@ def _subcores(model: str, smt: int) -> int:
     return {1: 4, 2: 4, 4: 2, 8: 1}[smt] if model == "power8" else 1
 
 
-def _warm_up(host: Host) -> None:
+def warm_up(host: Host) -> None:
     """Let host code run until every vcpu is in the guest, each actor in turn.
 
     None of it looks at the guest, so an empty one does: it does not come to its first instruction.
+    Raises ConfigError if not all can be there at once.
     """
     search = Search(host.machine, Options(), host.engine, host.automaton.expand)
     search.hold(True)

@@ -32,8 +32,10 @@ def run(
     host: str = DEFAULT_HOST,
     progress: Callable[[Facts], bool] | None = None,
     laboratory: Laboratory | None = None,
+    *,
+    texts: bool = False,
 ) -> Result:
-    """Search a test on one host.
+    """Search a test on one host. texts: give each outcome's schedule as text too.
 
     laboratory: has machines for it, made for an earlier test perhaps.
     Raises LitmusError if it cannot be translated, SearchRefusedError if it cannot be searched.
@@ -49,6 +51,8 @@ def run(
         replace(rules[w.rule], schedule=stage.schedule_text(w.schedule)) for w in ended.violations
     ]
     outcomes, stuck = _outcomes(test, stage, ended)
+    if texts:
+        outcomes = [replace(o, text=stage.schedule_text(o.schedule)) for o in outcomes]
     return Result(
         test=test,
         host=host,
@@ -59,6 +63,7 @@ def run(
         transitions=ended.facts.steps,
         executions=ended.facts.runs or ended.facts.ends,
         cut=ended.cut,
+        facts=ended.facts,
         seconds=time.perf_counter() - started,
     )
 

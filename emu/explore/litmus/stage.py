@@ -143,10 +143,10 @@ def hosted_stage(guest: Guest, options: Options, host: Host) -> Stage:
             search.scratch(vcpu.index, ref)
     for actor in range(len(host.actors)):
         search.ignore(machine.area("actor") + ACTOR_WORDS * actor + 1)  # the slice
-    return _finished(guest, machine, search, [_places(search, v) for v in host.vcpus], host)
+    return _finished(guest, machine, search, [places_of(search, v) for v in host.vcpus], host)
 
 
-def _places(search: Search, vcpu: Vcpu) -> Places:
+def places_of(search: Search, vcpu: Vcpu) -> Places:
     """Where the hypervisor and the hardware keep what is pending for a vcpu."""
     doorbells: list[tuple[Term, ...]] = [(Term(vcpu.doorbell_request),)]
     if vcpu.kvm.generation.independent_threads:

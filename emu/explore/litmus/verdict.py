@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from emu.explore.litmus.model import Litmus, Observable, Value
-    from emu.explore.search import Choice
+    from emu.explore.search import Choice, Facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +24,14 @@ class Outcome:
     """One combination of the test's observables, and how it came about.
 
     count: distinct end states (exhaustive search) or executions (sampling) that show it, from 1.
-    schedule: one that leads to it, in the steps of the search that found it.
+    schedule: one that leads to it, in the steps of the search that found it. text: the same in
+    the finest steps, as text, where that was asked for.
     """
 
     state: Mapping[Observable, Value]
     count: int
     schedule: Sequence[Choice] = ()
+    text: str = ""
 
     def __str__(self) -> str:
         return " ".join(f"{o}={v};" for o, v in self.state.items())
@@ -68,6 +70,7 @@ class Result:
     executions: int = 0
     cut: str = ""
     seconds: float = 0.0
+    facts: Facts | None = None
 
     @property
     def complete(self) -> bool:

@@ -1,0 +1,135 @@
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+LOST = "racy/lost_update.s"
+LONG = ["explore", "spinlock.s", "--smt", "4", "--max-states", "1e9"]
+
+
+def endings(done):
+    return {row["key"]: row["count"] for row in json.loads(done.out)["outcomes"]}
+
+
+def test_a_run_of_the_racy_guest_is_right_and_a_search_finds_it_wrong(emu, guests):
+    assert emu("run", guests / LOST, "--smt", 2).code == 0
+    done = emu("explore", guests / LOST, "--smt", 2, "--json")
+    assert done.code == 7
+    report = json.loads(done.out)
+    assert (report["schema"], report["complete"], report["extent"]) == (1, True, "exhaustive")
+    assert {row["key"] for row in report["outcomes"]} == {"exit 0", "exit 1"}
+    assert report["executions"] == sum(row["count"] for row in report["outcomes"])
+    (wrong,) = report["violations"]
+    assert wrong["property"] == "exit 1"
+    assert wrong["schedule"]
+
+
+@pytest.mark.parametrize("host", ["power7", "power8", "power9"])
+def test_the_lost_update_is_found_on_every_host(emu, guests, host):
+    done = emu("explore", guests / LOST, "--smt", 2, "--host", host, "--json")
+    assert set(endings(done)) == {"exit 0", "exit 1"}
+
+
+def test_depth_first_and_breadth_first_count_the_same_end_states(emu, guests):
+    found = [
+        endings(emu("explore", guests / LOST, "--smt", 2, "--json", "--algorithm", name))
+        for name in ("dfs", "bfs")
+    ]
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("name", ["token_ring.s", "cede_prod.s", "barrier.s"])
+def test_a_guest_without_a_race_ends_one_way_in_every_interleaving(emu, guests, name):
+    done = emu("explore", guests / name, "--smt", 2, "--json")
+    assert done.code == 0
+    assert set(endings(done)) == {"exit 0"}
+    assert json.loads(done.out)["complete"]
+
+
+def test_a_guest_that_can_never_wake_is_a_deadlock(emu, tmp_path):
+    path = tmp_path / "sleep.s"
+    path.write_text("_start: li 3,0xE0\n sc 1\n b _start\n")
+    done = emu("explore", path)
+    assert done.code == 7
+    assert "*>deadlock" in done.out
+    assert done.out.splitlines()[1] == "no vcpu can ever run again"
+
+
+def test_a_guest_that_waits_for_time_is_no_deadlock_and_not_exhausted(emu, guests):
+    done = emu("explore", guests / "astray.s")
+    assert done.code == 0
+    assert ":>waits for time to pass" in done.out
+    assert done.err.startswith("time passed at most 0 times")
+
+
+def test_registers_are_part_of_an_outcome_where_asked_for(emu, guests):
+    done = emu("explore", guests / LOST, "--smt", 2, "--show", "r5", "--json")
+    assert any(key.startswith("exit 1 v0.r5=0x1 v1.r5=0x1") for key in endings(done))
+
+
+def test_a_litmus_test_is_explored_too(emu, guests):
+    done = emu("explore", guests / "litmus" / "ring-2.litmus", "--json")
+    assert done.code == 0
+    (key,) = endings(done)
+    assert key == "blocked(0)=0; taken(0)=1; blocked(1)=0; taken(1)=1;"
+
+
+def test_when_states_run_out_preemptions_are_bounded_and_it_is_said(emu, guests):
+    done = emu("explore", guests / "spinlock.s", "--smt", 2, "--max-states", 20000)
+    assert done.code == 0
+    assert done.err.startswith("exhaustive up to 0 preemptions: ")
+
+
+def test_a_sample_is_called_one(emu, guests):
+    done = emu("explore", guests / LOST, "--smt", 2, "--algorithm", "random", "--runs", 20)
+    assert done.err.startswith("sampled, 20 runs")
+
+
+def test_a_guest_that_cannot_be_searched_is_refused(emu):
+    done = emu("explore", "-e", "li 3,1")
+    assert done.code == 2
+    assert "ends by H_EXIT" in done.err
+
+
+def test_an_algorithm_that_needs_an_end_is_refused(emu, guests):
+    assert emu("explore", guests / LOST, "--algorithm", "dpor").code == 2
+
+
+def command(guests):
+    return [sys.executable, "-m", "emu", "explore", str(guests / "spinlock.s"), *LONG[2:]]
+
+
+def test_ctrl_c_ends_a_search_with_what_was_found(guests):
+    process = subprocess.Popen(
+        command(guests), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    time.sleep(2)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 130, err
+    assert err.startswith("stopped: ")
+    assert "Traceback" not in out + err
+
+
+def test_a_terminal_has_a_progress_line(guests):
+    reader, writer = pty.openpty()
+    process = subprocess.Popen(
+        [*command(guests), "--time", "2"], stdout=subprocess.PIPE, stderr=writer
+    )
+    os.close(writer)
+    shown = b""
+    try:
+        while piece := os.read(reader, 4096):
+            shown += piece
+    except OSError:  # the other end is closed
+        pass
+    process.communicate(timeout=20)
+    os.close(reader)
+    assert b" k/s)" in shown
+    assert b"frontier" in shown
+    assert shown.rstrip().split(b"\r\x1b[K")[-1].startswith(b"stopped: ")
