@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from emu.explore.case import Case, case_text
-from emu.explore.litmus.model import Quantifier
+from emu.explore.litmus.model import And, Equal, Quantifier
 from emu.explore.litmus.run import run
 from emu.explore.litmus.text import litmus_text
 from emu.explore.litmus.verdict import Violation
@@ -81,27 +81,57 @@ class Examiner:
         result = self._run(litmus(program, self._host))
         finding = None
         for row in self._properties:
-            if _breach(program, result, row) is not None:
+            if self._breach(program, result, row) is not None:
                 finding = self._finding(program, row)
                 break
         return Examined(result.states, result.complete, finding)
 
-    def _run(self, test: Litmus) -> Result:
-        return run(test, OPTIONS, self._host, laboratory=self._laboratory)
+    def _run(self, test: Litmus, host: str = "") -> Result:
+        return run(test, OPTIONS, host or self._host, laboratory=self._laboratory)
+
+    def _breach(self, program: Program, result: Result, row: Property) -> Violation | None:
+        """The violation of a property in a result, without a schedule if an outcome shows it."""
+        for violation in result.violations:
+            if violation.rule in row.rules:
+                return replace(violation, rule=row.name)
+        if row.check is not None:
+            for outcome in result.outcomes:
+                wrong = row.check(program, result.host, outcome.state)
+                if wrong is not None:
+                    return Violation(row.name, wrong[0], condition=wrong[1])
+        plainer = None if row.plainer is None else row.plainer(program, self._host)
+        return None if plainer is None else self._beyond(result, row, *plainer)
+
+    def _beyond(
+        self, result: Result, row: Property, plainer: Program, host: str
+    ) -> Violation | None:
+        """An outcome that the plainer program does not have, if its search is exhaustive."""
+        allowed = self._run(litmus(plainer, host), host)
+        if not allowed.complete:
+            return None
+        shown = set(allowed.test.shown) & set(result.test.shown)
+        known = {frozenset((o, outcome.state[o]) for o in shown) for outcome in allowed.outcomes}
+        for outcome in result.outcomes:
+            state = {o: value for o, value in outcome.state.items() if o in shown}
+            if frozenset(state.items()) not in known:
+                words = " ".join(f"{o}={value};" for o, value in state.items())
+                condition = And(tuple(Equal(o, value) for o, value in state.items()))
+                return Violation(row.name, f"{words} is an end state", condition=condition)
+        return None
 
     def _smallest(self, program: Program, row: Property) -> Program:
         """Leave out what can be left out; every candidate is searched anew."""
         for candidate in smaller(program):
             if any(candidate.threads):
                 result = self._run(litmus(candidate, self._host))
-                if _breach(candidate, result, row) is not None:
+                if self._breach(candidate, result, row) is not None:
                     return self._smallest(candidate, row)
         return program
 
     def _finding(self, program: Program, row: Property) -> Finding:
         small = self._smallest(program, row)
         test = litmus(small, self._host, row.name)
-        breach = _breach(small, self._run(test), row)
+        breach = self._breach(small, self._run(test), row)
         assert breach is not None
         if not breach.schedule and breach.condition is not None:
             test.quantifier, test.condition = Quantifier.NOT_EXISTS, breach.condition
@@ -110,19 +140,6 @@ class Examiner:
         explained = replace(breach, explanation=f"{row.sentence}: {breach.explanation}")
         case = case_of(test, self._host, OPTIONS, explained, self._bugs)
         return Finding(row.name, self._host, case, _names(small.threads))
-
-
-def _breach(program: Program, result: Result, row: Property) -> Violation | None:
-    """The violation of a property in a result, without a schedule if an outcome shows it."""
-    for violation in result.violations:
-        if violation.rule in row.rules:
-            return replace(violation, rule=row.name)
-    if row.check is not None:
-        for outcome in result.outcomes:
-            wrong = row.check(program, result.host, outcome.state)
-            if wrong is not None:
-                return Violation(row.name, wrong[0], condition=wrong[1])
-    return None
 
 
 def _names(threads: Iterable[Iterable[tuple[str, int]]]) -> tuple[tuple[str, ...], ...]:

@@ -6,12 +6,12 @@ programs and outcomes; knows nothing of how either came about.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from emu.errors import ConfigError
 from emu.explore.litmus.model import And, Condition, Equal, Ghost, GhostKind, Register
-from emu.fuzz.programs import UNREAD, Program, result_register
+from emu.fuzz.programs import UNREAD, Op, Program, result_register
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -24,13 +24,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Property:
-    """One property. rules: of the explorer's own that it stands for. check: of an end state."""
+    """One property. rules: of the explorer's own that it stands for. check: of an end state.
+
+    plainer: a program, and a host to run it on, whose end states are all that the program's own
+    may be, as far as both show the same things; None if the property says nothing of it.
+    """
 
     name: str
     sentence: str
     page: str
     rules: tuple[str, ...] = ()
     check: Callable[[Program, str, State], Breach | None] | None = None
+    plainer: Callable[[Program, str], tuple[Program, str] | None] | None = None
 
 
 def _ghost(state: State, kind: GhostKind, thread: int) -> int:
@@ -126,6 +131,35 @@ def _tir(program: Program, _host: str, state: State) -> Breach | None:
     return None
 
 
+def without(program: Program, *names: str) -> Program:
+    """The program with a nop in place of each operation of these names."""
+    threads = tuple(
+        tuple(Op("nop") if op.name in names else op for op in ops) for ops in program.threads
+    )
+    return replace(program, threads=threads)
+
+
+def _has(program: Program, *names: str) -> bool:
+    return any(op.name in names for _, _, op in program.operations())
+
+
+def _without_bad(program: Program, host: str) -> tuple[Program, str] | None:
+    bad = ("bad_type", "bad_tag")
+    return (without(program, *bad), host) if _has(program, *bad) else None
+
+
+def _without_reads(program: Program, host: str) -> tuple[Program, str] | None:
+    reads = ("dpdes", "tir")
+    return (without(program, *reads), host) if _has(program, *reads) else None
+
+
+def _undisturbed(program: Program, host: str) -> tuple[Program, str] | None:
+    sampled = ("dpdes",) if host == "power9" else ("dpdes", "cede")
+    if not program.agents or _has(program, *sampled):
+        return None
+    return replace(program, agents=()), host
+
+
 PROPERTIES: Final = {
     row.name: row
     for row in (
@@ -171,6 +205,27 @@ PROPERTIES: Final = {
             "TIR is the thread's number in its virtual core, always",
             "Every value read from TIR, whatever happened to the vcpu meanwhile.",
             check=_tir,
+        ),
+        Property(
+            "no-op-exact",
+            "msgsndp with a reserved type or a thread number beyond the SMT mode does nothing",
+            "Every end state is also one of the program with nops in place of such sends.",
+            plainer=_without_bad,
+        ),
+        Property(
+            "reading-changes-nothing",
+            "to read DPDES or TIR consumes no doorbell and changes nothing else",
+            "Every end state, but for what was read, is also one of the program with nops in place "
+            "of the reads.",
+            plainer=_without_reads,
+        ),
+        Property(
+            "events-leave-no-trace",
+            "a signal, a sync of registers, or a save and restore cannot be told from none",
+            "Every end state is also one of the program without events from outside. Programs "
+            "that read DPDES are left out (such an event may make a read stale on POWER9), and on "
+            "POWER7 and POWER8 those that cede, since H_CEDE may return for no reason there.",
+            plainer=_undisturbed,
         ),
     )
 }

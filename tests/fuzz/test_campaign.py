@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import pytest
 
+import emu.explore.agents
 import emu.hv.cede
 import emu.hv.doorbell
 from emu.errors import ConfigError, ReplayError
@@ -107,6 +108,40 @@ def test_a_clear_that_hits_everybody_is_found(monkeypatch):
     plan = Plan(("power9",), None, properties=("no-lost-doorbell",), seed=1)
     done = do_batch(plan, 0, 300)
     assert [f.rule for f in done.findings][:1] == ["no-lost-doorbell"]
+
+
+def test_a_read_that_consumes_is_found(monkeypatch):
+    def read_and_forget(vcpu):
+        yield Write(vcpu.result, 0)
+        for each in vcpu.kvm.vcpus:
+            yield Write(each.doorbell_request, 0)
+
+    monkeypatch.setattr(emu.hv.doorbell, "kvmppc_read_dpdes", read_and_forget)
+    plan = Plan(("power9",), None, properties=("reading-changes-nothing",), seed=1)
+    done = do_batch(plan, 0, 200)
+    assert [f.rule for f in done.findings][:1] == ["reading-changes-nothing"]
+    assert any("dpdes" in ops for ops in done.findings[0].operations)
+
+
+def test_a_save_that_forgets_doorbells_is_found(monkeypatch):
+    def get_nothing(vcpu):
+        yield Write(vcpu.result, 0)
+
+    monkeypatch.setattr(emu.explore.agents, "get_dpdes", get_nothing)
+    plan = Plan(("power9",), None, properties=("events-leave-no-trace",), seed=1)
+    done = do_batch(plan, 0, 300)
+    assert [f.rule for f in done.findings][:1] == ["events-leave-no-trace"]
+
+
+def test_a_reserved_type_that_sends_is_found(monkeypatch):
+    def send_anything(vcpu, _first_id):
+        for each in vcpu.kvm.vcpus:
+            yield Write(each.doorbell_request, 1)
+
+    monkeypatch.setattr(emu.hv.doorbell, "_msgsndp", send_anything)
+    plan = Plan(("power9",), None, properties=("no-op-exact",), seed=1)
+    done = do_batch(plan, 0, 200)
+    assert [f.rule for f in done.findings][:1] == ["no-op-exact"]
 
 
 def test_a_plan_without_an_end_is_refused():
