@@ -76,6 +76,10 @@ def command(
         raise click.UsageError("--text-base must be a multiple of 4")
     source = text if text is not None else decode(read_input(file or "-"))
     filename = "<command line>" if text is not None else file or ""
+    target = out or str(Path(file or "a").with_suffix(".o" if relocatable else SUFFIX[form]))
+    for output in (target, listing, dependencies):
+        if file is not None and output not in {None, "-"} and _same_file(str(output), file):
+            raise click.UsageError(f"an output must not be the source itself, got {output}")
     options: dict[str, Any] = {
         "filename": "<standard input>" if filename == "-" else filename,
         "endian": endian,
@@ -87,7 +91,7 @@ def command(
         if form != "elf" or listing is not None:
             raise click.UsageError("--relocatable goes with neither --format nor --listing")
         del options["text_base"]
-        _write(out or str(Path(file or "a").with_suffix(".o")), assemble_object(source, **options))
+        _write(target, assemble_object(source, **options))
         return EXIT_OK
     try:
         if listing is None:
@@ -103,9 +107,6 @@ def command(
         _show(program.warnings, diagnostics)
         if werror:
             return EXIT_BAD_INPUT
-    target = out or str(Path(file or "a").with_suffix(SUFFIX[form]))
-    if target == file and target != "-":
-        raise click.UsageError(f"-o must not be the source itself, got {target}")
     _write(target, _contents(program, form, debug=debug))
     if listing is not None:
         _write(listing, listed.encode("utf-8", "surrogateescape"))
@@ -113,6 +114,14 @@ def command(
         rule = f"{target}: {' '.join(program.sources)}\n"
         _write(dependencies, rule.encode("utf-8", "surrogateescape"))
     return EXIT_OK
+
+
+def _same_file(one: str, other: str) -> bool:
+    """Whether two names, spelt differently perhaps, are of one file that exists."""
+    try:
+        return Path(one).samefile(other)
+    except (OSError, ValueError):  # one of them is still to be made
+        return False
 
 
 def _define(text: str) -> tuple[str, int]:

@@ -126,3 +126,13 @@ def test_an_elf_guest_runs(emu, tmp_path):
     text = "li 3,0; ori 3,3,0xf100; li 4,0; sc 1"
     assert emu("asm", "-e", text, "-o", out).code == 0
     assert emu("run", out).code == 0
+
+
+@pytest.mark.parametrize("options", [["-o"], ["--relocatable", "-o"], ["-o", "-", "--listing"]])
+def test_no_output_overwrites_the_source_however_its_name_is_spelt(emu, tmp_path, options):
+    source = tmp_path / "a.s"
+    source.write_text("nop\n")
+    ended = emu("asm", source, *options, tmp_path / ".." / tmp_path.name / "a.s")
+    assert ended.code == 2
+    assert "an output must not be the source itself" in ended.err
+    assert source.read_text() == "nop\n"
