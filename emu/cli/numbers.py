@@ -15,11 +15,11 @@ MAX_DIGITS = 70  # more is a slip of the finger, and slow to convert
 
 
 def size(text: str) -> int:
-    """Bytes: 16M, 64K, 0x100000, 4096."""
-    match = re.fullmatch(r"(0[xX][0-9a-fA-F]+|[0-9]+)([KMG]?)(?:i?B)?", text)
+    """Bytes: 16M, 64k, 0x100000, 4096."""
+    match = re.fullmatch(r"(0[xX][0-9a-fA-F]+|[0-9]+)([KMG]?)(?:i?B)?", text, re.IGNORECASE)
     if match is None or len(text) > MAX_DIGITS:
         raise click.BadParameter(f"a size is a number with or without K, M or G, got {text!r}")
-    return int(match[1], 16 if match[1][:2] in {"0x", "0X"} else 10) * SCALES[match[2]]
+    return int(match[1], 16 if match[1][:2] in {"0x", "0X"} else 10) * SCALES[match[2].upper()]
 
 
 def count(text: str) -> int:

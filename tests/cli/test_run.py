@@ -358,3 +358,9 @@ def test_a_closed_pipe_ends_the_run_quietly():
     err = running.stderr.read()
     assert running.wait(timeout=30) == 141
     assert err == b""
+
+
+@pytest.mark.parametrize(("size", "top"), [("128k", 0x20000), ("1m", 1 << 20), ("1MiB", 1 << 20)])
+def test_a_size_may_be_written_in_either_case(emu, size, top):
+    ended = emu("run", "-e", "nop", "--mem", size, "--expect", f"r1=={top}")
+    assert ended.code == 0, ended.err
