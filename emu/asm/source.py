@@ -103,6 +103,8 @@ def find(name: str, near: str, directories: Iterable[Path]) -> Path | None:
 
 def read_bytes(path: Path) -> bytes:
     """A file's bytes. Raises OSError; one of more than MAX_SOURCE_BYTES is an OSError too."""
-    if path.stat().st_size > MAX_SOURCE_BYTES:
+    with path.open("rb") as file:  # not its size first: a device has none, and no end
+        data = file.read(MAX_SOURCE_BYTES + 1)
+    if len(data) > MAX_SOURCE_BYTES:
         raise OSError(f"larger than {MAX_SOURCE_BYTES >> 20} MiB")
-    return path.read_bytes()
+    return data

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ import click
 
 from emu.cli.case_files import write_case
 from emu.cli.exit_codes import EXIT_BAD_INPUT, EXIT_OK, EXIT_VIOLATION
+from emu.cli.input_files import read_input
 from emu.errors import ConfigError, EmuError
 from emu.explore.litmus.parse import load, parse
 from emu.explore.litmus.report import herd_text, json_object, junit
@@ -135,7 +135,7 @@ def _paths(files: Iterable[str]) -> Iterable[str]:
 
 def _read(path: str) -> Litmus:
     if path == "-":
-        return parse(sys.stdin.read(), "<stdin>")
+        return parse(read_input(path).decode("utf-8", "replace"), "<stdin>")
     return load(Path(path))
 
 

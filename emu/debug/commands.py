@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from emu.asm.source import read_bytes
 from emu.debug import show
 from emu.debug.expression import ExpressionError, parse
 from emu.debug.names import ALIASES, WORD
@@ -681,9 +682,9 @@ def _list(it: Interpreter, text: str) -> None:
     if row is None:
         raise CommandError("no source line is known for this place")
     try:
-        source = Path(row.file).read_text("utf-8", "replace").splitlines()
-    except OSError as error:
-        raise CommandError(f"cannot read {row.file}: {error.strerror}") from None
+        source = read_bytes(Path(row.file)).decode("utf-8", "replace").splitlines()
+    except (OSError, ValueError) as error:
+        raise CommandError(f"cannot read {row.file}: {error}") from None
     for number in range(max(row.line - 5, 1), min(row.line + 5, len(source)) + 1):
         it.say(f"{'=>' if number == row.line else '  '} {number:5}  {source[number - 1]}")
 
@@ -882,7 +883,7 @@ def _save(it: Interpreter, text: str) -> None:
 def _load(it: Interpreter, text: str) -> None:
     session = it.session
     try:
-        data = json.loads(Path(text).read_text("ascii"))
+        data = json.loads(read_bytes(Path(text)))
         if data["format"] != FORMAT:
             raise CommandError(f"a saved session has format {FORMAT}, got {data['format']!r}")
         edits = [
@@ -895,7 +896,7 @@ def _load(it: Interpreter, text: str) -> None:
             for row in data["edits"]
         ]
         position, digest = int(data["position"]), str(data["digest"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError) as error:
         raise CommandError(f"{text} is no saved session: {error}") from None
     nwords = len(session.host.words)
     if any(not 0 <= ref < nwords for edit in edits for ref in edit.words):
@@ -912,7 +913,7 @@ def _load(it: Interpreter, text: str) -> None:
 @command("source", "FILE", "run commands from a file", group=SESSION)
 def _source(it: Interpreter, text: str) -> None:
     try:
-        lines = iter(Path(text).read_text("utf-8").splitlines())
+        lines = iter(read_bytes(Path(text)).decode("utf-8", "replace").splitlines())
     except (OSError, ValueError) as error:
         raise CommandError(f"cannot read {text}: {error}") from None
     before, it.more = it.more, lambda: next(lines, None)

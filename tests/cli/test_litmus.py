@@ -97,3 +97,14 @@ def test_a_bound_is_said(emu, mp):
 
 def test_a_bound_that_an_algorithm_cannot_keep_is_usage(emu, mp):
     assert emu("litmus", "--algorithm", "dpor", "--preemptions", "1", mp).code == 2
+
+
+@pytest.mark.parametrize("arguments", [["/dev/zero"], ["-"]])
+def test_a_text_without_an_end_is_refused_in_bounded_memory(emu, arguments):
+    ended = emu("litmus", *arguments, stdin=b"\0" * (2 << 20))
+    assert ended.code == 3
+    assert "a litmus test has at most 1048576 characters, got more" in ended.err
+
+
+def test_a_text_that_is_not_utf8_is_bad_input(emu):
+    assert emu("litmus", "-", stdin=b"PPC \xff\n").code == 3

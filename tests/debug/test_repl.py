@@ -294,3 +294,19 @@ def test_the_prompt_on_a_terminal_completes_colours_repeats_and_is_interrupted(t
     finally:
         terminal.process.kill()
         os.close(terminal.master)
+
+
+@pytest.mark.parametrize("command", ["load", "source"])
+def test_a_file_without_an_end_is_refused(prompt, command):
+    with pytest.raises(CommandError, match="larger than"):
+        prompt(f"{command} /dev/zero")
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, '{"format": 1e999}', "[]", "\\xff", '{"edits": [[]]}', "null"]
+)
+def test_a_damaged_session_is_refused(prompt, tmp_path, text):
+    file = tmp_path / "session"
+    file.write_text(text, "latin-1")
+    with pytest.raises(CommandError):
+        prompt(f"load {file}")
