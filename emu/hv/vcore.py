@@ -61,6 +61,11 @@ def kvmppc_run_vcpu(vcpu: Vcpu) -> HostCode[Exit | None]:
     vcore = vcpu.vcore
     yield from spin_lock(vcore.lock)
     yield Write(vcpu.trap, 0)
+    if (yield Read(vcpu.request_exit)):
+        # A signal that came while it was in the host has pulled the core out already: nobody would
+        # fetch it back from a core that it joins late.
+        yield from spin_unlock(vcore.lock)
+        return None
     yield Write(vcpu.state, RUNNABLE)
     yield from _append(vcore, vcpu)
     state = yield OneOf(vcore.state, VCORE_STATES)
