@@ -16,6 +16,7 @@ from emu.explore.litmus.parse import load, parse
 from emu.explore.litmus.report import herd_text, json_object, junit
 from emu.explore.litmus.run import DEFAULT_HOST, run
 from emu.explore.litmus.verdict import judge
+from emu.explore.minimise import minimised
 from emu.explore.replay import case_of
 from emu.explore.search import UNLIMITED, Algorithm, Options
 
@@ -54,6 +55,9 @@ ALGORITHMS = [algorithm.name.lower() for algorithm in Algorithm]
     type=click.Path(file_okay=False, path_type=Path),
     help="Write a case for each violation into this directory; emu replay takes it.",
 )
+@click.option(
+    "--minimise", is_flag=True, help="With --save: make what is written as small as can be."
+)
 @click.option("--summary", is_flag=True, help="One line a test instead of herd's report.")
 def command(
     files: tuple[str, ...],
@@ -70,6 +74,7 @@ def command(
     as_json: bool,
     junit_file: Path | None,
     save_to: Path | None,
+    minimise: bool,
     summary: bool,
 ) -> int:
     """Run litmus tests in herd's PPC dialect, doorbell tests among them.
@@ -78,6 +83,8 @@ def command(
     was. A directory stands for all *.litmus files in it and below, and prints a line a test. Exit
     code 7 if an expectation of a test is not met.
     """
+    if minimise and save_to is None:
+        raise click.UsageError("--minimise needs --save DIRECTORY")
     if preemptions is not None and algorithm != "dfs":
         raise ConfigError(f"preemptions can be bounded for dfs only, got {algorithm}")
     options = Options(
@@ -103,7 +110,7 @@ def command(
                 if not as_json and str(junit_file) != "-":
                     _print(*judged[-1], brief=brief)
                 if save_to is not None:
-                    _save(result, options, save_to)
+                    _save(result, options, save_to, minimise=minimise)
         except EmuError as error:
             click.echo(f"{error}" if "\n" in str(error) else f"emu: {path}: {error}", err=True)
             errors += 1
@@ -154,10 +161,15 @@ def _print(result: Result, judgement: Judgement, *, brief: bool) -> None:
         click.echo(f"       {failure}")
 
 
-def _save(result: Result, options: Options, folder: Path) -> None:
+def _save(result: Result, options: Options, folder: Path, *, minimise: bool) -> None:
     """Write what is wrong as cases, and say how to replay each."""
     for violation in (*result.violations, *result.witnesses):
-        case = case_of(result.test, result.host, options, violation)
+        test, shown = result.test, violation
+        if minimise:
+            small = minimised(parse(test.text, test.path), result.host, options, violation.rule)
+            if small is not None:
+                test, shown = small.test, small.violation
+        case = case_of(test, result.host, options, shown)
         click.echo(f"replay: {write_case(case, folder)}", err=True)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,13 +13,15 @@ from emu.cli.case_files import read_case
 from emu.cli.exit_codes import EXIT_OK, EXIT_VIOLATION
 from emu.cli.run import output
 from emu.errors import ConfigError
-from emu.explore.replay import replay
+from emu.explore.minimise import last_avoidable
+from emu.explore.replay import bugs_on, replay
 from emu.explore.schedule import short_text
 from emu.trace.trace_file import TraceFile
 
 if TYPE_CHECKING:
     from typing import IO
 
+    from emu.explore.minimise import Avoidable
     from emu.explore.narrate import Told
     from emu.explore.replay import Replay, Scene
 
@@ -37,10 +40,13 @@ def command(name: str, *, as_json: bool, trace: str | None) -> int:
     with contextlib.ExitStack() as files:
         file = files.enter_context(output(trace)) if trace else None
         done = replay(case, None if file is None else _Tracing(file).step)
+    decided = _decided(done)
     if as_json:
-        click.echo(json.dumps(_report(done)))
+        click.echo(json.dumps(_report(done, decided)))
     else:
         _print(done)
+        if decided is not None:
+            click.echo(str(decided))
     return EXIT_VIOLATION if done.reproduced else EXIT_OK
 
 
@@ -59,6 +65,15 @@ class _Tracing:
             self._trace = TraceFile(scene.host, self._file)
         if told is not None:
             self._trace.drain(told.number)
+
+
+def _decided(done: Replay) -> Avoidable | None:
+    """The last point at which a bad end could have been avoided, if there was such an end."""
+    case = replace(done.case, schedule=done.schedule, trail=())
+    if not done.reproduced or not case.at_end or case.loop:
+        return None
+    with bugs_on(case.setting.bugs):
+        return last_avoidable(case)
 
 
 def _print(done: Replay) -> None:
@@ -85,7 +100,7 @@ def _fit(done: Replay) -> list[str]:
     return [f"the schedule is of another version: {changes}"]
 
 
-def _report(done: Replay) -> dict[str, Any]:
+def _report(done: Replay, decided: Avoidable | None) -> dict[str, Any]:
     case = done.case
     return {
         "schema": 1,
@@ -98,6 +113,7 @@ def _report(done: Replay) -> dict[str, Any]:
         "reproduced": done.reproduced,
         "outcome": done.outcome,
         "schedule": short_text(done.schedule),
+        "last_avoidable": None if decided is None else decided.steps,
         "skipped": done.skipped,
         "inserted": done.inserted,
         "steps": [

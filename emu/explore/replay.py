@@ -23,7 +23,7 @@ from emu.explore.litmus.run import search_options
 from emu.explore.litmus.stage import prepare
 from emu.explore.narrate import Narrator, Told
 from emu.explore.schedule import parse_short, short_text
-from emu.explore.search import ChoiceKind, Options
+from emu.explore.search import UNLIMITED, ChoiceKind, Options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -46,11 +46,13 @@ class Scene:
     """A machine with a case's program, in the finest steps, and how to judge its state.
 
     bad: whether the state of now is what the case says should not be. outcome: it in words.
+    judge: whether an end state is bad, by the values that the search shows of it.
     """
 
     search: Search
     host: Host | None
     bad: Callable[[], bool]
+    judge: Callable[[Sequence[int]], bool]
     outcome: Callable[[], str]
 
     @property
@@ -89,12 +91,13 @@ def bugs_on(names: Sequence[str]) -> AbstractContextManager[object]:
     raise ConfigError(f"there is no bug {names[0][:40]!r} to switch on")
 
 
-def scene_of(case: Case) -> Scene:
+def scene_of(case: Case, max_states: int = UNLIMITED) -> Scene:
     """Set the scene, at the initial state; the bugs of the case must be on.
 
-    Raises LitmusError, ConfigError, SearchRefusedError.
+    max_states: of a search that begins from there. Raises LitmusError, ConfigError,
+    SearchRefusedError.
     """
-    return _litmus_scene(case)
+    return _litmus_scene(case, max_states)
 
 
 def replay(case: Case, watch: Watch | None = None) -> Replay:
@@ -160,7 +163,7 @@ def _trail_of(told: Told) -> str:
 # ---- the scene -------------------------------------------------------------------------------
 
 
-def _litmus_scene(case: Case) -> Scene:
+def _litmus_scene(case: Case, max_states: int) -> Scene:
     setting = case.setting
     test = parse(case.program, case.name)
     condition = parse_condition(case.condition, "condition") if case.condition else None
@@ -173,6 +176,7 @@ def _litmus_scene(case: Case) -> Scene:
         landing=setting.landing,
         fine=True,
         ample=False,
+        max_states=max_states,
     )
     stage = prepare(build(test), options, setting.host)
     search = stage.search
@@ -182,9 +186,9 @@ def _litmus_scene(case: Case) -> Scene:
         return {str(o): stage.guest.value(o, raw) for o, raw in shown}
 
     def bad() -> bool:
-        values = search.values()
-        if case.at_end and search.choices():
-            return False
+        return not (case.at_end and search.choices()) and judge(search.values())
+
+    def judge(values: Sequence[int]) -> bool:
         if condition is None:
             return bool(stage.stuck(values[len(stage.watched) :]))
         shown = zip(stage.watched, values, strict=False)
@@ -193,7 +197,7 @@ def _litmus_scene(case: Case) -> Scene:
     def outcome() -> str:
         return " ".join(f"{name}={value};" for name, value in state().items())
 
-    return Scene(search, stage.host, bad, outcome)
+    return Scene(search, stage.host, bad, judge, outcome)
 
 
 def _check_threads(condition: Condition, test: Litmus) -> None:

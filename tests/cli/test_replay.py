@@ -1,4 +1,6 @@
+import itertools
 import json
+import re
 
 import pytest
 
@@ -30,8 +32,29 @@ def test_the_printed_command_replays_the_violation(emu, case):
     lines = done.out.splitlines()
     assert lines[0] == "both-read on power9: condition"
     assert "msgsndp r4" in lines[1]
-    assert lines[-2].startswith("in the end: 0:r5=1; 1:r5=2;")
-    assert lines[-1] == "reproduced: 0:r5=1 /\\ 1:r5=2 is forbidden on power9"
+    assert lines[-3].startswith("in the end: 0:r5=1; 1:r5=2;")
+    assert lines[-2] == "reproduced: 0:r5=1 /\\ 1:r5=2 is forbidden on power9"
+    assert re.fullmatch(r"step \d+ decides it: until then a good end could be reached", lines[-1])
+
+
+def test_a_minimised_case_has_no_more_switches_and_replays(emu, case, tmp_path):
+    def switches(path):
+        words = json.loads(emu("replay", "--json", path).out)["schedule"].split()
+        actors = [word.partition("*")[0].rstrip("fldt") for word in words]
+        return sum(a != b for a, b in itertools.pairwise(actors))
+
+    done = emu(
+        "litmus", "--host", "power9", "--minimise", "--save", tmp_path / "small",
+        tmp_path / "both-read.litmus",
+    )  # fmt: skip
+    assert done.code == 7
+    (small,) = (tmp_path / "small").iterdir()
+    assert switches(small) <= switches(case)
+    assert emu("replay", small).code == 7
+
+
+def test_minimising_without_a_place_to_write_is_usage(emu, tmp_path):
+    assert emu("litmus", "--minimise", tmp_path / "x.litmus").code == 2
 
 
 def test_a_case_that_is_no_longer_true_is_exit_code_0(emu, case, tmp_path):
