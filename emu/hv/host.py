@@ -218,6 +218,11 @@ class Vm:
 
     def load(self, program: Program, entry: int | None = None) -> None:
         """Put a program into memory and make every vcpu start at its entry, as bare guests do."""
+        if (len(self.vcpus) - 1) * STACK >= self.memory:
+            raise ConfigError(
+                f"each vcpu needs a stack of {STACK:#x} bytes, got {len(self.vcpus)} vcpus "
+                f"in {self.memory:#x} bytes of memory"
+            )
         self.place(program)
         start = program.entry if entry is None else entry
         msr = mask("MSR", "SF", "ME") | (mask("MSR", "LE") if program.endian == "little" else 0)
