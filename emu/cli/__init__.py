@@ -10,6 +10,7 @@ import importlib
 import os
 import sys
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import click
@@ -38,7 +39,7 @@ COMMANDS = {
     "isa": "the manual of an instruction, SPR, interrupt or hcall",
     "explore": "every interleaving of a guest, within bounds",
     "litmus": "every interleaving of small tests in herd's dialect",
-    "fuzz": "random programs, every interleaving of each, judged by what must always hold",
+    "fuzz": "random programs in every interleaving, judged by what must hold",
     "replay": "what a case shows, step by step, and whether it still does",
 }
 
@@ -103,7 +104,7 @@ def exit_code_of(arguments: Sequence[str] | None = None) -> int:
         discard_output()
         return EXIT_CLOSED_PIPE
     except OSError as error:  # of our output: files to read are opened where they are needed
-        click.echo(f"emu: {error}", err=True)
+        click.echo(f"emu: cannot write: {error.strerror}", err=True)
         discard_output()
         return EXIT_INTERNAL
     except AssemblyError as error:
@@ -124,6 +125,15 @@ def exit_code_of(arguments: Sequence[str] | None = None) -> int:
         return EXIT_INTERNAL
 
 
+def open_standard_streams() -> None:
+    """Make a standard stream that the shell closed (`emu ... <&-`) one that holds nothing."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 - to the end
+            setattr(sys, name, stream)
+
+
 def main() -> NoReturn:
     """The entry point of `emu` and `python -m emu`."""
+    open_standard_streams()
     sys.exit(exit_code_of())

@@ -12,10 +12,11 @@ import click
 from emu.cli.debug_session import session_of
 from emu.cli.exit_codes import EXIT_OK
 from emu.cli.guest_source import GuestSource, guest_options
+from emu.cli.input_files import shown
 from emu.cli.machine_options import MachineOptions, machine_options
 from emu.debug.commands import Interpreter
 from emu.debug.gdb.serve import Conversation, Pipes, Socket, listen, refuse_others
-from emu.errors import EmuError
+from emu.errors import ConfigError, EmuError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,5 +103,9 @@ def _elf_path(name: str) -> str:
 def _log(name: str | None) -> Callable[[str], None] | None:
     if name is None:
         return None
-    file = Path(name).open("w", encoding="utf-8", buffering=1)  # noqa: SIM115 - until the end
+    try:
+        file = Path(name).open("w", encoding="utf-8", buffering=1)  # noqa: SIM115 - until the end
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"cannot write {shown(name)}: {reason}") from None
     return lambda line: print(line, file=file)

@@ -104,4 +104,30 @@ def test_a_full_disk_is_reported_and_is_no_defect():
             command, stdout=full, stderr=subprocess.PIPE, timeout=60, check=False
         )
     assert ended.returncode == 70
-    assert ended.stderr == b"emu: [Errno 28] No space left on device\n"
+    assert ended.stderr == b"emu: cannot write: No space left on device\n"
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-"])
+@pytest.mark.parametrize(
+    ("command", "code"), [("run -e 'li 3,7'", 0), ("asm - -o /dev/null", 0), ("litmus -", 3)]
+)
+def test_a_closed_standard_stream_is_an_empty_one(command, code, closed):
+    redirected = f"exec {sys.executable} -m emu {command} {closed}"
+    ended = subprocess.run(
+        ["bash", "-c", redirected], input=b"", capture_output=True, timeout=60, check=False
+    )
+    assert ended.returncode == code, ended.stderr.decode()
+
+
+def test_more_stacks_than_memory_is_usage(emu):
+    ended = emu("run", "-e", "nop", "--vcpus", "1024")
+    assert ended.code == 2
+    assert ended.err == (
+        "emu: each vcpu needs a stack of 0x10000 bytes, "
+        "got 1024 vcpus in 0x1000000 bytes of memory\n"
+    )
+
+
+def test_a_log_that_cannot_be_written_is_usage(emu, tmp_path):
+    ended = emu("gdb", "-e", "nop", "--stdio", "--log", tmp_path)
+    assert (ended.code, ended.err) == (2, f"emu: cannot write {tmp_path}: Is a directory\n")
