@@ -11,9 +11,11 @@ import click
 from emu.cli.ctrl_c import CtrlC
 from emu.cli.exit_codes import EXIT_INTERRUPTED, EXIT_OK, EXIT_VIOLATION
 from emu.cli.guest_source import GuestSource, guest_options, load_guest
+from emu.cli.input_files import litmus_files
 from emu.cli.machine_options import MachineOptions, machine_options
 from emu.cli.numbers import count
 from emu.cli.progress import Progress
+from emu.cli.refinement import refine_files
 from emu.cli.registers import shown_registers
 from emu.cli.virtual_machine import build
 from emu.errors import ConfigError
@@ -71,6 +73,12 @@ DEFAULT_STATES = 5_000_000
 @click.option(
     "--show", multiple=True, metavar="r3,v1.lr,...", help="Make registers part of an outcome."
 )
+@click.option(
+    "--refines",
+    metavar="HOST:HOST",
+    help="Of litmus tests, a file or a directory: the first host's outcomes must lie within the "
+    "second's, up to accepted deviations.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Report as one JSON object.")  # fmt: skip
 def command(
     guest: GuestSource,
@@ -83,6 +91,7 @@ def command(
     runs: int,
     seconds: float | None,
     show: tuple[str, ...],
+    refines: str | None,
     as_json: bool,
 ) -> int:
     """Search all interleavings of a guest, the hypervisor's steps among them.
@@ -102,6 +111,10 @@ def command(
         max_runs=runs,
         max_states=max(1, max_states),
     )
+    if refines is not None:
+        if guest.name is None:
+            raise ConfigError("--refines compares litmus tests: name a file or a directory")
+        return refine_files(litmus_files([guest.name]), refines, options, as_json=as_json)
     with CtrlC() as interrupt:
         progress = Progress(interrupt, seconds)
         if guest.name is not None and PurePath(guest.name).suffix == ".litmus":

@@ -10,8 +10,10 @@ import click
 
 from emu.cli.case_files import write_case
 from emu.cli.exit_codes import EXIT_BAD_INPUT, EXIT_OK, EXIT_VIOLATION
-from emu.cli.input_files import read_input
+from emu.cli.input_files import litmus_files, read_input
+from emu.cli.refinement import refine_files
 from emu.errors import ConfigError, EmuError
+from emu.explore.litmus.laboratory import Laboratory
 from emu.explore.litmus.parse import load, parse
 from emu.explore.litmus.report import herd_text, json_object, junit
 from emu.explore.litmus.run import DEFAULT_HOST, run
@@ -21,8 +23,6 @@ from emu.explore.replay import case_of
 from emu.explore.search import UNLIMITED, Algorithm, Options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from emu.explore.litmus.model import Litmus
     from emu.explore.litmus.verdict import Judgement, Result
 
@@ -58,6 +58,9 @@ ALGORITHMS = [algorithm.name.lower() for algorithm in Algorithm]
 @click.option(
     "--minimise", is_flag=True, help="With --save: make what is written as small as can be."
 )
+@click.option("--refines", metavar="HOST:HOST",
+              help="Compare the outcomes on two hosts: the first's must lie within the second's, "
+                   "up to accepted deviations.")  # fmt: skip
 @click.option("--summary", is_flag=True, help="One line a test instead of herd's report.")
 def command(
     files: tuple[str, ...],
@@ -75,6 +78,7 @@ def command(
     junit_file: Path | None,
     save_to: Path | None,
     minimise: bool,
+    refines: str | None,
     summary: bool,
 ) -> int:
     """Run litmus tests in herd's PPC dialect, doorbell tests among them.
@@ -97,15 +101,18 @@ def command(
         max_runs=runs,
         max_states=UNLIMITED if max_states is None else max_states,
     )
+    if refines is not None:
+        return refine_files(litmus_files(files), refines, options, as_json=as_json)
     judged: list[tuple[Result, Judgement]] = []
+    laboratory = Laboratory()
     errors = 0
-    paths = list(_paths(files))
+    paths = list(litmus_files(files))
     brief = summary or any(Path(name).is_dir() for name in files)
     for path in paths:
         try:
             test = _read(path)
             for host in hosts or test.hosts or (DEFAULT_HOST,):
-                result = run(test, options, host)
+                result = run(test, options, host, laboratory=laboratory)
                 judged.append((result, judge(result)))
                 if not as_json and str(junit_file) != "-":
                     _print(*judged[-1], brief=brief)
@@ -129,15 +136,6 @@ def command(
     if errors:
         return EXIT_BAD_INPUT
     return EXIT_VIOLATION if failed else EXIT_OK
-
-
-def _paths(files: Iterable[str]) -> Iterable[str]:
-    """The files themselves, and what lies in directories, by name."""
-    for name in files:
-        if Path(name).is_dir():
-            yield from sorted(str(path) for path in Path(name).rglob("*.litmus"))
-        else:
-            yield name
 
 
 def _read(path: str) -> Litmus:
