@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from emu.asm.source import decode
+from emu.cli.case_files import write_case
 from emu.cli.ctrl_c import CtrlC
 from emu.cli.exit_codes import EXIT_INTERRUPTED, EXIT_OK, EXIT_VIOLATION
-from emu.cli.guest_source import GuestSource, guest_options, load_guest
-from emu.cli.input_files import litmus_files
+from emu.cli.guest_source import SOURCE_SUFFIXES, GuestSource, guest_options, load_guest
+from emu.cli.input_files import litmus_files, read_input
 from emu.cli.machine_options import MachineOptions, machine_options
 from emu.cli.numbers import count
 from emu.cli.progress import Progress
@@ -19,13 +21,19 @@ from emu.cli.refinement import refine_files
 from emu.cli.registers import shown_registers
 from emu.cli.virtual_machine import build
 from emu.errors import ConfigError
+from emu.explore.case import Setting
 from emu.explore.guest import Ending, Explored, explore
+from emu.explore.guest_case import guest_case
 from emu.explore.litmus.parse import load
 from emu.explore.litmus.run import run
 from emu.explore.litmus.verdict import judge
+from emu.explore.replay import with_trail
 from emu.explore.search import Algorithm, Options
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from emu.explore.case import Case
     from emu.hv.host import Vm
 
 ALGORITHMS = [algorithm.name.lower() for algorithm in Algorithm]
@@ -79,6 +87,12 @@ DEFAULT_STATES = 5_000_000
     help="Of litmus tests, a file or a directory: the first host's outcomes must lie within the "
     "second's, up to accepted deviations.",
 )
+@click.option(
+    "--save",
+    "save_to",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write a case for each wrong outcome into this directory.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Report as one JSON object.")  # fmt: skip
 def command(
     guest: GuestSource,
@@ -92,6 +106,7 @@ def command(
     seconds: float | None,
     show: tuple[str, ...],
     refines: str | None,
+    save_to: Path | None,
     as_json: bool,
 ) -> int:
     """Search all interleavings of a guest, the hypervisor's steps among them.
@@ -117,8 +132,8 @@ def command(
         return refine_files(litmus_files([guest.name]), refines, options, as_json=as_json)
     with CtrlC() as interrupt:
         progress = Progress(interrupt, seconds)
-        if guest.name is not None and PurePath(guest.name).suffix == ".litmus":
-            found = _litmus(guest.name, machine.host, options, progress)
+        if _is_litmus(guest):
+            found = _litmus(guest.name or "", machine.host, options, progress)
         else:
             found = _guest(guest, machine, options, show, progress)
         progress.clear()
@@ -126,6 +141,9 @@ def command(
         click.echo(json.dumps(_report(found)))
     else:
         _print(found)
+    if save_to is not None:
+        for case in _cases(guest, machine, options, found):
+            click.echo(f"replay: {write_case(case, save_to)}", err=True)
     if progress.interrupted:
         return EXIT_INTERRUPTED
     return EXIT_VIOLATION if any(ending.bad for ending in found.endings) else EXIT_OK
@@ -148,6 +166,42 @@ def _guest(
 
     registers = {str(found): found.ref for found in named}
     return explore(make, guest.program, options, registers, progress.step)
+
+
+def _cases(
+    source: GuestSource, machine: MachineOptions, options: Options, found: Explored
+) -> Iterator[Case]:
+    """Every wrong outcome as a case. Raises ConfigError for a guest that cannot be one."""
+    if _is_litmus(source) or machine.machine == "pseries":
+        raise ConfigError("--save is for bare guests; emu litmus --save is for litmus tests")
+    guest = load_guest(source, machine.endian)
+    setting = Setting(
+        host=machine.host,
+        smt=machine.smt,
+        vcpus=machine.vcpus,
+        cores=machine.cores,
+        subcores=machine.subcores,
+        mem=machine.mem,
+        endian=guest.program.endian,
+        thread_assignment=machine.thread_assignment,
+        entry_exit=machine.entry_exit,
+        run_when=machine.run_when,
+        seed=machine.seed,
+        spurious=options.spurious,
+        timers=options.timers,
+    )
+    name = source.name or ""
+    is_text = not source.raw and PurePath(name).suffix in SOURCE_SUFFIXES
+    text = decode(read_input(name)) if is_text else None
+    rules = set()
+    for ending in found.endings:
+        if ending.bad and ending.rule not in rules:
+            rules.add(ending.rule)
+            yield with_trail(guest_case(guest.program, guest.entry, setting, ending, text))
+
+
+def _is_litmus(source: GuestSource) -> bool:
+    return source.name is not None and PurePath(source.name).suffix == ".litmus"
 
 
 def _litmus(name: str, host: str, options: Options, progress: Progress) -> Explored:

@@ -22,7 +22,7 @@ from emu.hv.ops import Await
 from emu.isa.msr import mask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from emu.asm import Program
     from emu.explore.search import Choice, Ended, Facts, Options
@@ -35,15 +35,17 @@ EE: Final = mask("MSR", "EE")
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """One way for the guest to end. key: that in words. bad: what is wrong with it, or empty.
+    """One way for the guest to end.
 
-    count: of end states, or of runs where the search sampled. schedule: one that leads there.
+    key: that in words. rule: the key without registers. count: of end states, or of runs where the
+    search sampled. schedule: one that leads there. bad: what is wrong with it, or empty.
     """
 
     key: str
     count: int
     schedule: str
     bad: str = ""
+    rule: str = ""
 
 
 @dataclass(slots=True)
@@ -75,14 +77,24 @@ def explore(
     unbounded = options.algorithm is Algorithm.DFS and options.preemptions is None
     if not unbounded or not found.cut.startswith("cut off at"):
         return found
-    whole = found
+    whole, seen = found, [found]
     for bound in range(MAX_PREEMPTIONS):
         bounded = replace(options, preemptions=bound)
         now = _once(make, program, bounded, registers, progress)
+        seen.append(now)
         if not now.cut.startswith("exhaustive"):
-            return now if now.cut == "stopped" and whole is found else whole
+            break
         whole = now
-    return whole
+    return _with_all(whole, seen)
+
+
+def _with_all(whole: Explored, seen: list[Explored]) -> Explored:
+    """What one search found, and what others saw besides before they were cut off."""
+    endings = {ending.key: ending for ending in whole.endings}
+    for other in seen:
+        for ending in other.endings:
+            endings.setdefault(ending.key, ending)
+    return replace(whole, endings=[endings[key] for key in sorted(endings)])
 
 
 def _once(
@@ -92,12 +104,12 @@ def _once(
     registers: Mapping[str, Callable[[Vm], int]],
     progress: Callable[[Facts], bool] | None,
 ) -> Explored:
-    stage = _Stage(make(), program, options, registers)
+    stage = GuestStage(make(), program, options, registers)
     ended = stage.search.run(progress)
     return stage.explored(ended)
 
 
-class _Stage:
+class GuestStage:
     """A machine with the guest, and the search over it."""
 
     def __init__(
@@ -113,7 +125,7 @@ class _Stage:
                 f"a search has at most {MAX_ACTORS} vcpus and hardware threads, "
                 f"got {len(host.actors)}"
             )
-        self._host = host
+        self.host = host
         self._vcpus = vm.vcpus
         self._names = list(registers)
         machine = host.machine
@@ -152,10 +164,11 @@ class _Stage:
         """The outcomes, those of one key together, in the order of their keys."""
         merged: dict[str, Ending] = {}
         for found in ended.outcomes:
-            key, bad = self._ending(found.values)
+            rule, bad = self.judge(found.values)
+            key = rule + self._registers(found.values)
             known = merged.get(key)
             if known is None:
-                merged[key] = Ending(key, found.times, self._text(found.schedule), bad)
+                merged[key] = Ending(key, found.times, self._text(found.schedule), bad, rule)
             else:
                 merged[key] = replace(known, count=known.count + found.times)
         cut = ended.cut
@@ -166,41 +179,40 @@ class _Stage:
     def _text(self, schedule: tuple[Choice, ...]) -> str:
         return short_text(self.search.refined(schedule))
 
-    def _ending(self, values: tuple[int, ...]) -> tuple[str, str]:
-        """The key of an end state, and what is wrong with it."""
+    def _registers(self, values: Sequence[int]) -> str:
+        shown = values[2 : 2 + len(self._names)]
+        return "".join(f" {n}={v:#x}" for n, v in zip(self._names, shown, strict=True))
+
+    def judge(self, values: Sequence[int]) -> tuple[str, str]:
+        """How an end state ended, and what is wrong with that, or empty."""
         stopped, status, *rest = values
-        shown, rest = rest[: len(self._names)], rest[len(self._names) :]
+        del rest[: len(self._names)]
         count = len(self._vcpus)
         armed, lost, nodes = rest[:count], rest[count : 2 * count], rest[2 * count :]
-        registers = "".join(f" {n}={v:#x}" for n, v in zip(self._names, shown, strict=True))
         if stopped:
             bad = f"the guest reports failure, status {status}" if status else ""
-            return f"exit {status}{registers}", bad
+            return f"exit {status}", bad
         names = [vcpu.name for vcpu, is_lost in zip(self._vcpus, lost, strict=True) if is_lost]
         if names:
             who = " ".join(names)
-            return (
-                f"lost wakeup: {who}{registers}",
-                f"{who} waits for ever for what is pending for it",
-            )
+            return f"lost wakeup: {who}", f"{who} waits for ever for what is pending for it"
         if any(armed) or self._waits_for_time(nodes):
-            return f"waits for time to pass{registers}", ""
-        stuck = self._stuck(nodes)
-        return f"deadlock{registers}", stuck or "no vcpu can ever run again"
+            return "waits for time to pass", ""
+        return "deadlock", self._stuck(nodes) or "no vcpu can ever run again"
 
     def _waits_for_time(self, nodes: list[int]) -> bool:
         """Whether host code waits for a deadline, which the search did not let come."""
-        ops = (self._host.automaton.op(node) for node in nodes if node)
+        ops = (self.host.automaton.op(node) for node in nodes if node)
         return any(isinstance(op, Await) and op.deadline and not op.conditions for op in ops)
 
     def _stuck(self, nodes: list[int]) -> str:
         """Which host code waits for what it is owed, if any does."""
         for actor, node in enumerate(nodes):
-            if node and isinstance(self._host.automaton.op(node), Await):
-                places = self._host.automaton.where(node)
+            if node and isinstance(self.host.automaton.op(node), Await):
+                places = self.host.automaton.where(node)
                 functions = [place.function.rsplit(".", 1)[-1] for place in places]
                 if IDLE.isdisjoint(functions):
-                    return f"{self._host.actor_name(actor)} waits for ever in {functions[-1]}"
+                    return f"{self.host.actor_name(actor)} waits for ever in {functions[-1]}"
         return ""
 
 

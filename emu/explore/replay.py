@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from emu.errors import ConfigError, ReplayError
 from emu.explore.case import MAX_TRAIL, Case, Setting
+from emu.explore.guest import GuestStage
+from emu.explore.guest_case import program_of, vm_of
 from emu.explore.litmus.assembly import assembly
 from emu.explore.litmus.condition import holds, parse_condition
 from emu.explore.litmus.guest import build
@@ -97,6 +99,8 @@ def scene_of(case: Case, max_states: int = UNLIMITED) -> Scene:
     max_states: of a search that begins from there. Raises LitmusError, ConfigError,
     SearchRefusedError.
     """
+    if case.kind == "guest":
+        return _guest_scene(case, max_states)
     return _litmus_scene(case, max_states)
 
 
@@ -196,6 +200,27 @@ def _litmus_scene(case: Case, max_states: int) -> Scene:
 
     def outcome() -> str:
         return " ".join(f"{name}={value};" for name, value in state().items())
+
+    return Scene(search, stage.host, bad, judge, outcome)
+
+
+def _guest_scene(case: Case, max_states: int) -> Scene:
+    setting = case.setting
+    program = program_of(case)
+    options = Options(
+        fine=True, spurious=setting.spurious, timers=setting.timers, max_states=max_states
+    )
+    stage = GuestStage(vm_of(case, program), program, options, {})
+    search = stage.search
+
+    def judge(values: Sequence[int]) -> bool:
+        return stage.judge(values)[0] == case.condition
+
+    def bad() -> bool:
+        return not search.choices() and judge(search.values())
+
+    def outcome() -> str:
+        return "still running" if search.choices() else stage.judge(search.values())[0]
 
     return Scene(search, stage.host, bad, judge, outcome)
 

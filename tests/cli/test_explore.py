@@ -100,6 +100,54 @@ def test_an_algorithm_that_needs_an_end_is_refused(emu, guests):
     assert emu("explore", guests / LOST, "--algorithm", "dpor").code == 2
 
 
+@pytest.mark.parametrize("host", ["power8", "power9"])
+def test_a_saved_case_needs_no_other_file_and_replays(emu, guests, tmp_path, host):
+    done = emu("explore", guests / LOST, "--smt", 2, "--host", host, "--save", tmp_path / "cases")
+    (case,) = (tmp_path / "cases").iterdir()
+    assert done.err.splitlines()[-1] == f"replay: emu replay {case}"
+    assert ".include" not in case.read_text()
+    done = emu("replay", case)
+    assert done.code == 7
+    assert "in the end: exit 1" in done.out
+    assert "reproduced: the guest reports failure, status 1" in done.out
+    assert " decides it: until then a good end could be reached" in done.out
+
+
+def test_an_elf_guest_becomes_a_case_too(emu, guests, tmp_path):
+    assert emu("asm", guests / LOST, "-o", tmp_path / "lost.elf").code == 0
+    done = emu("explore", tmp_path / "lost.elf", "--smt", 2, "--save", tmp_path / "cases")
+    assert done.code == 7
+    (case,) = (tmp_path / "cases").iterdir()
+    assert 'form = "elf"' in case.read_text()
+    assert emu("replay", case).code == 7
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('form = "elf"', 'form = "text"', "no such instruction"),
+        ("smt = 2", "smt = 8", "smt must be"),
+        ("vcpus = 2", "vcpus = 1", "the schedule does not fit"),
+        ("f0VM", "****", "program must be base64"),
+    ],
+)
+def test_a_guest_case_that_is_spoilt_is_refused(emu, guests, tmp_path, old, new, message):
+    emu("asm", guests / LOST, "-o", tmp_path / "lost.elf")
+    emu("explore", tmp_path / "lost.elf", "--smt", 2, "--save", tmp_path, "--host", "power7")
+    (case,) = tmp_path.glob("*.case")
+    assert old in case.read_text()
+    done = emu("replay", "-", stdin=case.read_text().replace(old, new, 1).encode())
+    assert done.code in (2, 3)
+    assert message in done.err
+
+
+def test_what_is_found_before_states_run_out_is_kept(emu, guests):
+    done = emu("explore", guests / LOST, "--smt", 4, "--max-states", 3000, "--json")
+    report = json.loads(done.out)
+    assert not report["complete"]
+    assert done.code == 7
+
+
 def command(guests):
     return [sys.executable, "-m", "emu", "explore", str(guests / "spinlock.s"), *LONG[2:]]
 
