@@ -197,6 +197,21 @@ INLINE emu_thread *emu_thread_at(const emu_machine *m, uint64_t i)
     return (emu_thread *)(m->words + m->area[EMU_AREA_THREAD]) + i;
 }
 
+/* Width of DEC: a large decrementer has 56 bits here, as on POWER9. */
+INLINE unsigned emu_dec_bits(const emu_thread *t)
+{
+    return t->lpcr & LPCR_LD ? 56 : 32;
+}
+
+/* Ticks from guest time `now` until the sign bit of an armed DEC is set; 0: it is. DEC wraps, so half
+ * of its range after it went below zero it is positive again. */
+INLINE uint64_t emu_to_decrementer(const emu_thread *t, const emu_vcpu *v, uint64_t now)
+{
+    unsigned unused = 64 - emu_dec_bits(t);
+    uint64_t passed = (now - v->dec_expires) << unused;
+    return passed >> 63 ? -passed >> unused : 0;
+}
+
 INLINE emu_subproc *emu_subproc_at(const emu_machine *m, uint64_t i)
 {
     return (emu_subproc *)(m->words + m->area[EMU_AREA_SUBPROC]) + i;

@@ -79,7 +79,7 @@ uint32_t interrupt_of(const emu_search *s, uint32_t thread, const emu_vcpu *v)
         return 0;
     if (v->external_pending || t->lpcr & LPCR_MER)
         return VECTOR_EXTERNAL;
-    if (v->dec_armed && emu_state(s->m)->tb + p->tb_offset >= v->dec_expires)
+    if (v->dec_armed && emu_to_decrementer(t, v, emu_state(s->m)->tb + p->tb_offset) == 0)
         return VECTOR_DECREMENTER;
     return p->dpdes >> (t->tir & 63) & 1 ? VECTOR_DOORBELL : 0;
 }

@@ -138,12 +138,6 @@ int emu_fetch(emu_machine *m, uint32_t vcpu, uint32_t *word)
 /* Likewise, after an interrupt that the machine is to pay for: see emu_pay_interrupts. */
 #define PAID (EMU_NEXITS + 1)
 
-/* Ticks until DEC is below zero. Guest time may wrap, so only the difference counts. */
-static int64_t to_decrementer(const emu_cpu *c, const emu_vcpu *v)
-{
-    return (int64_t)(v->dec_expires - guest_tb(c));
-}
-
 /* Asynchronous interrupts in the order of emu/isa/interrupts.py. The hypervisor's are taken whatever
  * MSR[EE] says, as HV is 0. */
 static emu_exit_reason take_pending(emu_cpu *c, emu_vcpu *v)
@@ -158,7 +152,7 @@ static emu_exit_reason take_pending(emu_cpu *c, emu_vcpu *v)
         uint64_t mine = 1ull << (t->tir & 63);
         if (v->external_pending || t->lpcr & LPCR_MER)
             i.vector = VECTOR_EXTERNAL;
-        else if (v->dec_armed && to_decrementer(c, v) <= 0)
+        else if (v->dec_armed && emu_to_decrementer(t, v, guest_tb(c)) == 0)
             i.vector = VECTOR_DECREMENTER;
         else if (c->s->dpdes & mine)
             i.vector = VECTOR_DOORBELL;
@@ -187,8 +181,11 @@ static uint64_t distance_to_timer(const emu_cpu *c, const emu_vcpu *v, uint64_t 
     uint64_t tb = emu_state(c->m)->tb;
     if (c->t->lpcr & LPCR_HDICE && c->t->hdec_expires - tb < budget)
         budget = c->t->hdec_expires - tb;
-    if (v->msr & MSR_EE && v->dec_armed && (uint64_t)to_decrementer(c, v) < budget)
-        budget = (uint64_t)to_decrementer(c, v);
+    if (v->msr & MSR_EE && v->dec_armed) {
+        uint64_t ticks = emu_to_decrementer(c->t, v, guest_tb(c));
+        if (ticks < budget)
+            budget = ticks;
+    }
     return budget;
 }
 
@@ -269,14 +266,8 @@ static emu_exit_reason settle(emu_cpu *c, emu_vcpu *v, emu_outcome out)
     return take(c, v, i) ? EMU_EXIT_UNHANDLED : RUNNING;
 }
 
-emu_exit_reason emu_run(emu_machine *m, uint32_t thread, uint64_t budget)
+static emu_exit_reason run(emu_cpu *c, emu_vcpu *v, uint64_t budget)
 {
-    emu_cpu *c = &m->cpu;
-    emu_vcpu *v = bind(m, thread, c);
-    if (!v)
-        return EMU_EXIT_NO_VCPU;
-    if (budget > MOST)
-        budget = MOST;
     for (;;) {
         if (budget == 0)
             return EMU_EXIT_BUDGET;
@@ -303,7 +294,7 @@ emu_exit_reason emu_run(emu_machine *m, uint32_t thread, uint64_t budget)
         }
         /* What was attempted counts. */
         uint64_t done = stretch - c->left + (out != EMU_TAIL && out != EMU_STOPPED_AT_BREAK);
-        emu_state(m)->tb += done;
+        emu_state(c->m)->tb += done;
         v->ic += done;
         budget -= done;
         if (out == EMU_STOPPED_AT_BREAK)
@@ -314,4 +305,23 @@ emu_exit_reason emu_run(emu_machine *m, uint32_t thread, uint64_t budget)
         if (reason != RUNNING)
             return reason;
     }
+}
+
+/* The hypervisor keeps a deadline for DEC, which does not wrap: leave it what the register says. */
+static void wrap_decrementer(const emu_cpu *c, emu_vcpu *v)
+{
+    uint64_t now = guest_tb(c), ticks = emu_to_decrementer(c->t, v, now);
+    if (v->dec_armed && ticks && (int64_t)(v->dec_expires - now) <= 0)
+        v->dec_expires = now + ticks;
+}
+
+emu_exit_reason emu_run(emu_machine *m, uint32_t thread, uint64_t budget)
+{
+    emu_cpu *c = &m->cpu;
+    emu_vcpu *v = bind(m, thread, c);
+    if (!v)
+        return EMU_EXIT_NO_VCPU;
+    emu_exit_reason reason = run(c, v, budget > MOST ? MOST : budget);
+    wrap_decrementer(c, v);
+    return reason;
 }

@@ -26,20 +26,17 @@ READ(ic) { return now + c->ic_offset; }
 READ(purr) { return now + c->ic_offset + v->purr_offset; }
 READ(spurr) { return now + c->ic_offset + v->spurr_offset; }
 
-/* The sign of DEC; a large decrementer has 56 bits here, as on POWER9. */
-#define DEC_BITS(c) ((c)->t->lpcr & LPCR_LD ? 56u : 32u)
-
 READ(dec)
 {
     /* Never written: off, and it reads as the largest number. */
-    uint64_t largest = (1ull << (DEC_BITS(c) - 1)) - 1;
-    uint64_t dec = v->dec_armed ? v->dec_expires - 1 - now : largest;
-    return c->t->lpcr & LPCR_LD ? dec : dec & HALF;
+    unsigned unused = 64 - emu_dec_bits(c->t);
+    uint64_t dec = v->dec_armed ? (v->dec_expires - 1 - now) << unused : ~0ull >> 1;
+    return c->t->lpcr & LPCR_LD ? (uint64_t)((int64_t)dec >> unused) : dec >> unused;
 }
 
 WRITE(dec)
 {
-    unsigned unused = 64 - DEC_BITS(c);
+    unsigned unused = 64 - emu_dec_bits(c->t);
     int64_t dec = (int64_t)(value << unused) >> unused;
     v->dec_armed = 1;
     v->dec_expires = now + (uint64_t)dec + 1;

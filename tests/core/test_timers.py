@@ -53,7 +53,20 @@ def test_a_large_decrementer_has_56_bits():
     g.t.lpcr = LD
     g.finish()
     assert g.r(4) == (1 << 40) - 1
-    assert g.r(6) == -(1 << 55) - 1 & ALL
+    assert g.r(6) == (1 << 55) - 1  # from the least number to the largest
+
+
+@pytest.mark.parametrize(("lpcr", "bits"), [(0, 32), (LD, 56)])
+def test_a_decrementer_that_wraps_to_positive_is_pending_no_more(lpcr, bits):
+    text = "mtspr 22,3\n nop\n nop\n mtmsrd 4,1\n here: nop\n sc 1"
+    for ticks, pending in ((2, False), (100, True)):
+        g = Guest(with_vectors(text, 0x900), r3=(1 << bits - 1) + ticks, r4=EE)
+        g.t.lpcr = lpcr
+        if pending:
+            g.finish()
+            assert (g.r(22), g.r(20)) == (0x900, g.at("here"))
+        else:
+            assert g.run() is Exit.HCALL
 
 
 def test_the_guest_timebase_has_the_sub_processors_offset():

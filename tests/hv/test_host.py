@@ -168,7 +168,7 @@ _start: lis 5,0x1000
 
 @pytest.mark.parametrize("host", ["power7", "power8", "power9"])
 @pytest.mark.parametrize("busy", [False, True], ids=["all-ceded", "sibling-computes"])
-@pytest.mark.parametrize("dec", [0x8000, 0xFFFF])
+@pytest.mark.parametrize("dec", [0x8001, 0xFFFF])
 def test_a_decrementer_that_expired_before_timebase_0_ends_the_cede_at_once(host, busy, dec):
     """The second vcpu, which is a sibling on POWER7 and POWER8, computes or cedes for good."""
     made = machine(
@@ -190,6 +190,24 @@ _start: cmpdi 3,0
     )
     assert made.run(max_insns=10_000).kind == "exit"
     assert made.machine.state.tb < 10_000
+
+
+@pytest.mark.parametrize("host", ["power7", "power8"])
+def test_a_decrementer_that_wrapped_to_positive_is_slept_for(host):
+    text = """
+_start: lis 5,0x8000                    # the least number, and then the largest
+        mtspr 22,5
+        nop
+1:      li 3,0xe0
+        sc 1
+        cmpdi 16,0
+        beq 1b
+        li 4,0
+        exit!
+"""
+    made = machine(text, host=host)
+    assert made.run(max_insns=10_000).kind == "exit"
+    assert made.machine.state.tb >= 1 << 31
 
 
 def test_an_interrupt_without_a_handler_is_a_trap():

@@ -1,7 +1,8 @@
 /* What a program finds on a pseries machine: everything that the boot contract promises, printed
  * so that two machines can be compared. Nothing printed depends on time.
  *
- * bootargs name the parts to run: tree hcalls vpa rtas secondary ipi time interrupts
+ * bootargs name the parts to run: tree hcalls vpa rtas secondary ipi time interrupts reserve strings
+ * timers, and strict: what the architecture allows a machine not to do, and QEMU does not
  */
 
 #include "guest.h"
@@ -544,6 +545,164 @@ static void test_interrupts(void)
     print("%lx\n", place);
 }
 
+/* ---- reservations ------------------------------------------------------------------------ */
+
+static void show_cr0(const char *what, uint64_t cr)
+{
+    print("%s: cr0 %lx, %lx %lx\n", what, cr >> 28 & 0xe, data[0], data[1]);
+}
+
+static void test_reserve(void)
+{
+    uint64_t cr;
+    data[0] = data[1] = 0;
+    __asm__ volatile("lwarx 6,0,%1\n li 6,1\n stwcx. 6,0,%1\n mfcr %0"
+                     : "=r"(cr) : "b"(data) : "r6", "cr0", "memory");
+    show_cr0("stwcx.", cr);
+    __asm__ volatile("li 6,2\n stwcx. 6,0,%1\n mfcr %0"
+                     : "=r"(cr) : "b"(data) : "r6", "cr0", "memory");
+    show_cr0("stwcx. without reservation", cr);
+    __asm__ volatile("ldarx 6,0,%1\n li 6,3\n stdcx. 6,0,%1\n mfcr %0"
+                     : "=r"(cr) : "b"(data) : "r6", "cr0", "memory");
+    show_cr0("stdcx.", cr);
+    __asm__ volatile("li 7,4\n lharx 6,0,%1\n stwcx. 7,0,%2\n mfcr %0"
+                     : "=r"(cr) : "b"(data), "b"(data + 4) : "r6", "r7", "cr0", "memory");
+    print("stwcx. elsewhere: cr0 %lx\n", cr >> 28 & 0xe);
+    data[0] = 1, data[1] = 2;
+    uint64_t high, low;
+    __asm__ volatile("lqarx 8,0,%3\n mr %1,8\n mr %2,9\n li 8,5\n li 9,6\n stqcx. 8,0,%3\n mfcr %0"
+                     : "=&r"(cr), "=&r"(high), "=&r"(low) : "b"(data)
+                     : "r8", "r9", "cr0", "memory");
+    print("lqarx %lx %lx\n", high, low);
+    show_cr0("stqcx.", cr);
+    __asm__ volatile("stqcx. 8,0,%1\n mfcr %0" : "=r"(cr) : "b"(data) : "cr0", "memory");
+    show_cr0("stqcx. without reservation", cr);
+}
+
+/* ---- string and multiple operations: big-endian ones do, little-endian ones interrupt ----- */
+
+static void test_strings(void)
+{
+#ifndef __LITTLE_ENDIAN__
+    uint8_t text[64];
+    uint64_t r[9];
+    for (unsigned i = 0; i < sizeof text; i++)
+        text[i] = (uint8_t)(i + 1);
+#define SHOW(what) \
+    print("%s: %lx %lx %lx %lx %lx %lx %lx %lx %lx\n", what, r[0], r[1], r[2], r[3], r[4], r[5], r[6], \
+          r[7], r[8])
+/* Run a string operation on r20 and up, which begin as -1, and keep r20 to r28. */
+#define STRING(what, insn, ...) \
+    do { \
+        __asm__ volatile(".irp n,20,21,22,23,24,25,26,27,28\n li \\n,-1\n .endr\n" insn \
+                         "\n .irp n,20,21,22,23,24,25,26,27,28\n std \\n,8*(\\n-20)(%0)\n .endr" \
+                         : : "b"(r), "b"(text), __VA_ARGS__ \
+                         : "r20", "r21", "r22", "r23", "r24", "r25", "r26", "r27", "r28", "r30", \
+                           "r31", "xer", "memory"); \
+        SHOW(what); \
+    } while (0)
+    STRING("lswi 3", "lswi 20,%1,3", "r"(0));
+    STRING("lswi 8", "lswi 20,%1,8", "r"(0));
+    STRING("lswi 32", "lswi 20,%1,0", "r"(0));
+    STRING("lswx 3", "mtxer %2\n lswx 20,0,%1", "r"(3));
+    STRING("lswx 5", "mtxer %2\n lswx 20,0,%1", "r"(5));
+    STRING("lswx 32", "mtxer %2\n lswx 20,0,%1", "r"(32));
+    STRING("lmw", "lmw 30,0(%1)\n mr 20,30\n mr 21,31", "r"(0));
+    STRING("stswi 7", "lis 20,0x1122\n ori 20,20,0x3344\n lis 21,0x5566\n ori 21,21,0x7788\n"
+                      "stswi 20,%1,7", "r"(0));
+    print("stored %x %x %x %x %x\n", text[0], text[3], text[4], text[6], text[7]);
+    uint64_t last_r, zero_r;
+    __asm__ volatile("li 0,-1\n li 31,-1\n lswi 31,%2,8\n mr %0,31\n mr %1,0"
+                     : "=&r"(last_r), "=&r"(zero_r) : "b"(text + 16) : "r0", "r31", "memory");
+    print("lswi wraps: %lx %lx\n", last_r, zero_r);
+#endif
+}
+
+/* ---- the decrementer at its edges -------------------------------------------------------- */
+
+static uint32_t dec_bits;
+static uint64_t dec_max;
+static unsigned long ticks_taken;
+
+static void find_dec_bits(void *unused, const char *path, const char *name, const uint8_t *value,
+                          uint32_t nbytes)
+{
+    (void)unused, (void)path;
+    if (nbytes == 4 && strcmp(name, "ibm,dec-bits") == 0)
+        dec_bits = fdt_cell(value);
+}
+
+static void write_dec(uint64_t value) { __asm__ volatile("mtspr 22,%0" : : "r"(value)); }
+
+static uint64_t read_dec(void)
+{
+    uint64_t value;
+    __asm__ volatile("mfspr %0,22" : "=r"(value));
+    return value;
+}
+
+static void close_window(frame *f)
+{
+    ticks_taken++;
+    f->srr1 &= ~(uint64_t)0x8000;
+}
+
+static void window(const char *what)
+{
+    ticks_taken = 0;
+    interrupts_on();
+    interrupts_off();
+    report(what, (int64_t)ticks_taken);
+}
+
+static void prepare_timers(void)
+{
+    fdt_visit(device_tree(), find_dec_bits, NULL);
+    dec_max = ((uint64_t)1 << (dec_bits - 1)) - 1;
+    on_interrupt(VECTOR_DECREMENTER, close_window);
+}
+
+static void test_timers(void)
+{
+    prepare_timers();
+    const uint64_t before = timebase();
+    write_dec(dec_max);
+    delay(512000000);
+    const uint64_t dec = read_dec();
+    print("a second off the maximum: %d\n",
+          dec_max - dec >= 512000000 && dec_max - dec <= timebase() - before);
+    window("positive");
+    write_dec(1);
+    delay(51200000);
+    window("below zero");
+    window("and still");
+    write_dec(0);
+    delay(51200000);
+    window("from 0");
+    write_dec(~(uint64_t)0);
+    delay(51200000); /* QEMU notes it a moment later */
+    window("minus one");
+    write_dec(dec_max);
+    window("positive again");
+    write_dec(dec_max + 1 + 5120000000); /* within the lower half: negative */
+    print("sign of a negative one: %lx\n", read_dec() >> (dec_bits - 1) & 1);
+}
+
+/* ---- what hardware does and QEMU does not ------------------------------------------------ */
+
+static void test_strict(void)
+{
+    on_interrupt(0x600, record);
+    data[0] = 7;
+    TRY("unaligned stwcx.", "lwarx 6,0,%1\n stwcx. 6,0,%2", "r"(at(data)), "r"(at(data) + 1));
+    TRY("unaligned stdcx.", "ldarx 6,0,%1\n stdcx. 6,0,%2", "r"(at(data)), "r"(at(data) + 4));
+    print("%lx\n", data[0]);
+    prepare_timers();
+    write_dec(dec_max + 2); /* the least but one: it wraps to positive at once */
+    delay(1000);
+    window("wrapped to positive");
+}
+
 int guest_main(void)
 {
     fdt_visit(device_tree(), find_bootargs, NULL);
@@ -563,5 +722,13 @@ int guest_main(void)
         test_time();
     if (asked("interrupts"))
         test_interrupts();
+    if (asked("reserve"))
+        test_reserve();
+    if (asked("strings"))
+        test_strings();
+    if (asked("timers"))
+        test_timers();
+    if (asked("strict"))
+        test_strict();
     return 0;
 }
