@@ -40,6 +40,7 @@ COMMANDS = {
     "explore": "every interleaving of a guest, within bounds",
     "litmus": "every interleaving of small tests in herd's dialect",
     "fuzz": "random programs in every interleaving, judged by what must hold",
+    "bugs": "the bug zoo: historic bugs of KVM that can be switched on",
     "replay": "what a case shows, step by step, and whether it still does",
 }
 

@@ -11,6 +11,7 @@ import click
 from emu.cli.case_files import write_case
 from emu.cli.exit_codes import EXIT_BAD_INPUT, EXIT_OK, EXIT_VIOLATION
 from emu.cli.input_files import litmus_files, read_input
+from emu.cli.machine_options import bug_option
 from emu.cli.refinement import refine_files
 from emu.errors import ConfigError, EmuError
 from emu.explore.litmus.laboratory import Laboratory
@@ -21,8 +22,11 @@ from emu.explore.litmus.verdict import judge
 from emu.explore.minimise import minimised
 from emu.explore.replay import case_of
 from emu.explore.search import UNLIMITED, Algorithm, Options
+from emu.explore.zoo import ZOO, must_concern, switched_on
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from emu.explore.litmus.model import Litmus
     from emu.explore.litmus.verdict import Judgement, Result
 
@@ -46,6 +50,7 @@ ALGORITHMS = [algorithm.name.lower() for algorithm in Algorithm]
 @click.option("--depth", type=click.IntRange(1, 8), default=3, show_default=True,
               help="The d of pct.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@bug_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 @click.option("--junit", "junit_file", type=click.Path(dir_okay=False, path_type=Path),
               help="Write a JUnit report, - for standard output.")  # fmt: skip
@@ -74,6 +79,7 @@ def command(
     runs: int,
     depth: int,
     seed: int,
+    bug: tuple[str, ...],
     as_json: bool,
     junit_file: Path | None,
     save_to: Path | None,
@@ -101,8 +107,11 @@ def command(
         max_runs=runs,
         max_states=UNLIMITED if max_states is None else max_states,
     )
-    if refines is not None:
-        return refine_files(litmus_files(files), refines, options, as_json=as_json)
+    with switched_on(bug):  # whatever is wrong with the names is said before anything else
+        if refines is not None:
+            return refine_files(litmus_files(files), refines, options, as_json=as_json)
+    for host in hosts:
+        must_concern(bug, host)
     judged: list[tuple[Result, Judgement]] = []
     laboratory = Laboratory()
     errors = 0
@@ -111,13 +120,14 @@ def command(
     for path in paths:
         try:
             test = _read(path)
-            for host in hosts or test.hosts or (DEFAULT_HOST,):
-                result = run(test, options, host, laboratory=laboratory)
+            for host in hosts or _hosts(test, bug):
+                with switched_on(bug):
+                    result = run(test, options, host, laboratory=laboratory)
+                    if save_to is not None:
+                        _save(result, options, save_to, bug, minimise=minimise)
                 judged.append((result, judge(result)))
                 if not as_json and str(junit_file) != "-":
                     _print(*judged[-1], brief=brief)
-                if save_to is not None:
-                    _save(result, options, save_to, minimise=minimise)
         except EmuError as error:
             click.echo(f"{error}" if "\n" in str(error) else f"emu: {path}: {error}", err=True)
             errors += 1
@@ -136,6 +146,13 @@ def command(
     if errors:
         return EXIT_BAD_INPUT
     return EXIT_VIOLATION if failed else EXIT_OK
+
+
+def _hosts(test: Litmus, bugs: Iterable[str]) -> list[str]:
+    """Those that the test is written for and that can have the bugs."""
+    zoo = [ZOO[name] for name in bugs]
+    hosts = test.hosts or (DEFAULT_HOST,)
+    return [host for host in hosts if all(host in entry.hosts for entry in zoo)]
 
 
 def _read(path: str) -> Litmus:
@@ -159,7 +176,9 @@ def _print(result: Result, judgement: Judgement, *, brief: bool) -> None:
         click.echo(f"       {failure}")
 
 
-def _save(result: Result, options: Options, folder: Path, *, minimise: bool) -> None:
+def _save(
+    result: Result, options: Options, folder: Path, bugs: tuple[str, ...], *, minimise: bool
+) -> None:
     """Write what is wrong as cases, and say how to replay each."""
     for violation in (*result.violations, *result.witnesses):
         test, shown = result.test, violation
@@ -167,7 +186,7 @@ def _save(result: Result, options: Options, folder: Path, *, minimise: bool) -> 
             small = minimised(parse(test.text, test.path), result.host, options, violation.rule)
             if small is not None:
                 test, shown = small.test, small.violation
-        case = case_of(test, result.host, options, shown)
+        case = case_of(test, result.host, options, shown, bugs)
         click.echo(f"replay: {write_case(case, folder)}", err=True)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import importlib
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from emu.cli.numbers import count, size, unsigned
-from emu.hv.policy import ENTRY_EXITS, RUN_WHENS, THREAD_ASSIGNMENTS
+from emu.hv.policy import ENTRY_EXITS, RUN_WHENS, THREAD_ASSIGNMENTS, Policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +43,7 @@ class MachineOptions:
     pvr: int | None = None
     initrd: str | None = None
     rtc: int = 0
+    bug: tuple[str, ...] = ()
 
 
 def smt_mode(text: str) -> int:
@@ -72,6 +74,11 @@ def time_of_day(text: str) -> int:
         date = date.replace(tzinfo=dt.UTC)
     return int(date.timestamp())
 
+
+bug_option = click.option(
+    "--bug", "bug", multiple=True, metavar="NAME",
+    help="Put a bug of the zoo into the hypervisor; repeatable. `emu bugs` lists them.",
+)  # fmt: skip
 
 # In the order of `--help`; each name is a field of MachineOptions.
 OPTIONS = (
@@ -113,6 +120,7 @@ OPTIONS = (
     click.option("--rtc", type=time_of_day, metavar="DATE", default="@0",
                  help="pseries: what the clock shows first: an ISO date or @SECONDS since 1970."
                  "  [default: 1970-01-01]"),
+    bug_option,
 )  # fmt: skip
 
 
@@ -123,7 +131,15 @@ def machine_options(command: Callable[..., int]) -> Callable[..., int]:
     def with_machine(**arguments: Any) -> int:  # noqa: ANN401  whatever else the command takes
         chosen = {field.name: arguments.pop(field.name) for field in fields(MachineOptions)}
         chosen["vcpus"] = chosen["vcpus"] or chosen["smt"]
-        return command(machine=MachineOptions(**chosen), **arguments)
+        machine = MachineOptions(**chosen)
+        if not machine.bug:
+            return command(machine=machine, **arguments)
+        # Imported only now: most commands run without a bug, and should begin at once.
+        zoo = importlib.import_module("emu.explore.zoo")
+        policy = Policy(machine.thread_assignment, machine.entry_exit, machine.run_when)
+        zoo.must_concern(machine.bug, machine.host, policy)
+        with zoo.switched_on(machine.bug):
+            return command(machine=machine, **arguments)
 
     with_options: Callable[..., int] = with_machine
     for option in reversed(OPTIONS):

@@ -14,8 +14,9 @@ from emu.cli.exit_codes import EXIT_OK, EXIT_VIOLATION
 from emu.cli.run import output
 from emu.errors import ConfigError
 from emu.explore.minimise import last_avoidable
-from emu.explore.replay import bugs_on, replay
+from emu.explore.replay import replay
 from emu.explore.schedule import short_text
+from emu.explore.zoo import switched_on
 from emu.trace.trace_file import TraceFile
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def _decided(done: Replay) -> Avoidable | None:
     case = replace(done.case, schedule=done.schedule, trail=())
     if not done.reproduced or not case.at_end or case.loop:
         return None
-    with bugs_on(case.setting.bugs):
+    with switched_on(case.setting.bugs):
         return last_avoidable(case)
 
 

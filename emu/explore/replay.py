@@ -8,11 +8,10 @@ along the new steps as far as that is possible, and said to have been.
 from __future__ import annotations
 
 import re
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from emu.errors import ConfigError, ReplayError
+from emu.errors import ReplayError
 from emu.explore.case import MAX_TRAIL, Case, Setting
 from emu.explore.guest import GuestStage
 from emu.explore.guest_case import program_of, vm_of
@@ -26,6 +25,7 @@ from emu.explore.litmus.stage import prepare
 from emu.explore.narrate import Narrator, Told
 from emu.explore.schedule import parse_short, short_text
 from emu.explore.search import UNLIMITED, ChoiceKind, Options
+from emu.explore.zoo import switched_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -86,13 +86,6 @@ class Replay:
         return tuple(told.choice for told in self.told)
 
 
-def bugs_on(names: Sequence[str]) -> AbstractContextManager[object]:
-    """Switch bugs of the zoo on while this context lasts. Raises ConfigError."""
-    if not names:
-        return nullcontext()
-    raise ConfigError(f"there is no bug {names[0][:40]!r} to switch on")
-
-
 def scene_of(case: Case, max_states: int = UNLIMITED) -> Scene:
     """Set the scene, at the initial state; the bugs of the case must be on.
 
@@ -111,7 +104,7 @@ def replay(case: Case, watch: Watch | None = None) -> Replay:
     then nothing of the host's code has to be learned, so nothing happens twice. Raises ReplayError
     if the schedule does not fit, or the two differ, and what scene_of() raises.
     """
-    with bugs_on(case.setting.bugs):
+    with switched_on(case.setting.bugs):
         done = _follow(scene_of(case), case)
         exact = replace(case, schedule=done.schedule, trail=())
         again = _follow(scene_of(case), exact)

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Final
 
 from emu.errors import ConfigError
 from emu.explore.litmus.laboratory import Laboratory
-from emu.explore.replay import bugs_on
 from emu.explore.search import SearchRefusedError
+from emu.explore.zoo import switched_on
 from emu.fuzz.examine import Examiner, Finding
 from emu.fuzz.programs import OPERATIONS, Bounds, draw
 from emu.fuzz.properties import chosen
@@ -80,7 +80,7 @@ def do_batch(plan: Plan, number: int, count: int) -> Batch:
     source = random.Random(seed_of(plan.seed, number))  # noqa: S311  no secret
     rows = chosen(plan.properties)
     done = Batch()
-    with bugs_on(plan.bugs):
+    with switched_on(plan.bugs):
         laboratory = Laboratory()  # inside: what it learns is about the code with these bugs
         examiners = {
             host: Examiner(host, rows, laboratory, plan.bugs) for host in dict.fromkeys(plan.hosts)

@@ -18,6 +18,7 @@ import dis
 from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from emu.hv.edit import in_force
 from emu.hv.ops import HostCode, Op
 
 if TYPE_CHECKING:
@@ -62,9 +63,14 @@ class _Node(NamedTuple):
 
 
 class Automaton:
-    """All that has been learned about one hypervisor; any number of runs can share it."""
+    """All that has been learned about one hypervisor; any number of runs can share it.
+
+    It is about the host code as it was when the automaton was made: with other edits in force
+    (`edit.py`) nothing can be learned or told.
+    """
 
     def __init__(self, walker: Walker) -> None:
+        self._edits = in_force()
         self._walker = walker
         self._nodes: list[_Node | None] = [None]
         self._at: dict[Hashable, int] = {}
@@ -81,6 +87,7 @@ class Automaton:
 
     def root(self, start: Callable[[], HostCode[None]]) -> int:
         """Learn where host code begins; returns its first node, or 0 if it has nothing to do."""
+        self._must_be_the_same_code()
         generator = start()
         return self._enter(generator, _advance(generator, None), start, 0, 0)
 
@@ -97,6 +104,7 @@ class Automaton:
         known = self._edges.get((node, raw))
         if known is not None:
             return known
+        self._must_be_the_same_code()
         self._answers[node] += 1
         if self._answers[node] > MAX_ANSWERS:
             raise HostCodeError(f"{self._known(node).op} has more than {MAX_ANSWERS} answers")
@@ -139,6 +147,7 @@ class Automaton:
         Raises HostCodeError if host code does something else than what was learned, which means
         that it depends on what its place does not show.
         """
+        self._must_be_the_same_code()
         for (node, raw), target in self._edges.items():
             generator = self._known(node).root()
             here: Op | None = _advance(generator, None)
@@ -151,6 +160,10 @@ class Automaton:
                 raise HostCodeError(f"{_name(generator)} yields {here}, but {learned} was learned")
         return len(self._edges)
 
+    def _must_be_the_same_code(self) -> None:
+        if in_force() != self._edits:
+            raise HostCodeError("host code was edited after it had been learned")
+
     def _known(self, node: int) -> _Node:
         here = self._nodes[node]
         if here is None:
@@ -159,6 +172,7 @@ class Automaton:
 
     def _resume(self, node: int) -> HostCode[None]:
         """Run the node's history, from the nearest ancestor with a parked generator."""
+        self._must_be_the_same_code()
         path = []
         at = node
         while at not in self._parked and self._known(at).parent:

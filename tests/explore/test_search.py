@@ -80,7 +80,7 @@ def searched(program, **options):
     loads = [(t, i) for t, ops in enumerate(program) for i, (k, _) in enumerate(ops) if k == "load"]
     outcomes = set()
     for found in ended.outcomes:
-        state = dict(zip(map(str, stage.watched), found.values, strict=True))
+        state = dict(zip(map(str, stage.watched), found.values, strict=False))
         values = {Register(t, f"r{10 + i}"): state[f"{t}:r{10 + i}"] for t, i in loads}
         cells = tuple(sorted((c, state[f"[{c}]"]) for c in CELLS))
         outcomes.add((frozenset(values.items()), cells))

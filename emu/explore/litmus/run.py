@@ -6,6 +6,7 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from emu.core._emu import lib
 from emu.explore.litmus.condition import holds
 from emu.explore.litmus.guest import build
 from emu.explore.litmus.judge_code import compile_condition
@@ -35,8 +36,9 @@ def run(
     *,
     texts: bool = False,
 ) -> Result:
-    """Search a test on one host. texts: give each outcome's schedule as text too.
+    """Search a test on one host; with `options.first`, until anything is wrong.
 
+    texts: give each outcome's schedule as text too.
     laboratory: has machines for it, made for an earlier test perhaps.
     Raises LitmusError if it cannot be translated, SearchRefusedError if it cannot be searched.
     """
@@ -46,6 +48,12 @@ def run(
     rules = _rules(test, host)
     for rule in rules:
         stage.search.never(compile_condition(guest, _condition(rule), stage.watched))
+    if options.first and (bad := unwanted(test, host)):
+        sentence, condition = bad
+        rules.append(Violation("condition", sentence, condition=condition))
+        program = compile_condition(guest, condition, stage.watched)
+        at_end = [(lib.EMU_JUDGE_EQUAL, stage.at_end, 1), (lib.EMU_JUDGE_AND, 0, 0)]
+        stage.search.never([*program, *at_end])
     ended = stage.search.run(progress)
     violations = [
         replace(rules[w.rule], schedule=stage.schedule_text(w.schedule)) for w in ended.violations

@@ -57,12 +57,13 @@ class Places:
     """Where the machine keeps what is pending for one thread, each place a few terms.
 
     doorbells: end a cede, and interrupt when MSR[EE] is 1. wakers: end a cede. ceded: H_CEDE is
-    in progress.
+    in progress. signal: userspace wants it, and has not got it.
     """
 
     doorbells: list[tuple[Term, ...]] = field(default_factory=list)
     wakers: list[tuple[Term, ...]] = field(default_factory=list)
     ceded: Term | None = None
+    signal: tuple[Term, ...] = ()
 
 
 @dataclass(slots=True)
@@ -73,6 +74,11 @@ class Stage:
     search: Search
     watched: list[Observable]
     host: Host | None = None
+
+    @property
+    def at_end(self) -> int:
+        """Where, among the values that the search shows, is a 1 in end states and only there."""
+        return len(self.watched) + (len(self.host.actors) if self.host else 0)
 
     def schedule_text(self, schedule: Iterable[Choice]) -> str:
         """A schedule of this search as a line that can be replayed anywhere."""
@@ -85,7 +91,7 @@ class Stage:
         """
         if self.host is None:
             return ""
-        for actor, node in enumerate(nodes):
+        for actor, node in zip(range(len(self.host.actors)), nodes, strict=False):
             if not node or not isinstance(self.host.automaton.op(node), Await):
                 continue
             functions = self.host.automaton.functions(node)
@@ -160,7 +166,8 @@ def places_of(search: Search, vcpu: Vcpu) -> Places:
             (Term(search.outbox, 1 << cpu.number),),
         ]
     wakers: list[tuple[Term, ...]] = [(Term(vcpu.prodded),), (Term(vcpu.pending_exceptions),)]
-    return Places(doorbells, wakers, Term(vcpu.ceded))
+    signal = (Term(vcpu.request_exit), Term(vcpu.in_userspace, zero=True))
+    return Places(doorbells, wakers, Term(vcpu.ceded), signal)
 
 
 def _finished(
@@ -177,6 +184,8 @@ def _finished(
         for doorbell in place.doorbells:
             search.test(_group(GhostKind.PEND, index), *doorbell)
             search.test(_group(GhostKind.LOST, index), *doorbell, ee)
+        if place.signal:
+            search.test(_group(GhostKind.LOST, index), *place.signal)
         if place.ceded is not None:
             search.test(_group(GhostKind.BLOCKED, index), place.ceded)
             for waker in (*place.doorbells, *place.wakers):
@@ -198,6 +207,9 @@ def _finished(
                 for actor in range(len(host.actors))
             ]
         )
+    ends = len(_GROUPS) * len(places)
+    search.test(ends, Term(0, 0, zero=True))  # true in every state, so shown in every end state
+    search.show([Show(lib.EMU_SHOW_END_ANY, ends)])
     return Stage(guest, search, watched, host)
 
 

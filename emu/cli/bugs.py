@@ -1,0 +1,153 @@
+"""`emu bugs`: the zoo's entries, and the matrix of what finds them."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import textwrap
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from emu.cli.exit_codes import EXIT_OK, EXIT_VIOLATION
+from emu.explore.zoo import ZOO, bug
+from emu.explore.zoo.matrix import Row, rows, tests_in
+
+if TYPE_CHECKING:
+    from emu.explore.zoo.bug import Bug, Kill
+
+SUITE = Path(__file__).resolve().parents[2] / "guests" / "litmus"
+WIDTH = 92
+
+
+@click.command("bugs")
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--kill-matrix", "matrix", is_flag=True,
+              help="Run the bugs, all or those named, against every litmus test.")  # fmt: skip
+@click.option("--named-tests", is_flag=True,
+              help="Of the matrix: only the tests that an entry names.")  # fmt: skip
+@click.option("--tests", type=click.Path(file_okay=False, exists=True, path_type=Path),
+              default=SUITE,
+              help="Where the litmus tests are.  [default: guests/litmus]")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+def command(
+    names: tuple[str, ...], *, matrix: bool, named_tests: bool, tests: Path, as_json: bool
+) -> int:
+    """Show the bug zoo: historic bugs of KVM, each of which --bug NAME switches on.
+
+    Without a NAME, lists them; with one, tells the whole entry, with what it changes in the host
+    code and the command that finds it. Exit code 7 if a bug escapes the tests that it names.
+    """
+    chosen = [bug(name) for name in names] or list(ZOO.values())
+    if matrix:
+        return _matrix(chosen, tests, every_test=not named_tests, as_json=as_json)
+    if as_json:
+        click.echo(json.dumps({"schema": 1, "bugs": [_object(entry) for entry in chosen]}))
+    elif names:
+        click.echo("\n".join(_page(entry) for entry in chosen), nl=False)
+    else:
+        width = max(map(len, ZOO))
+        for entry in chosen:
+            hosts = ",".join(host.removeprefix("power") for host in entry.hosts)
+            click.echo(f"{entry.name:{width}}  {hosts:5}  {entry.title}")
+    return EXIT_OK
+
+
+def kill_command(entry: Bug, kill: Kill) -> str:
+    """What a user types to see a test find a bug."""
+    return f"emu litmus --bug {entry.name} --host {kill.host} guests/litmus/{kill.test}.litmus"
+
+
+def _page(entry: Bug) -> str:
+    text = " ".join(inspect.cleandoc(entry.mechanism).split())
+    policy = "".join(f", --{k.replace('_', '-')} {v}" for k, v in entry.policy.items())
+    lines = [
+        f"{entry.name}: {entry.title}",
+        "",
+        *textwrap.wrap(str(entry.upstream), WIDTH, initial_indent="  ", subsequent_indent="  "),
+        *(f"  [{e.tag}] {e.meaning}" for e in entry.upstream.evidence),
+        "",
+        *textwrap.wrap(text, WIDTH, initial_indent="  ", subsequent_indent="  "),
+        "",
+        f"hosts: {', '.join(entry.hosts)}{policy}",
+        "found by:",
+        *(f"  {kill_command(entry, kill)}" for kill in entry.killed_by),
+        "",
+        entry.diff,
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _object(entry: Bug) -> dict[str, object]:
+    up = entry.upstream
+    return {
+        "name": entry.name,
+        "title": entry.title,
+        "upstream": {
+            "title": up.title,
+            "commit": up.commit,
+            "year": up.year,
+            "evidence": [e.tag for e in up.evidence],
+        },
+        "mechanism": " ".join(inspect.cleandoc(entry.mechanism).split()),
+        "hosts": list(entry.hosts),
+        "policy": dict(entry.policy),
+        "killed_by": [
+            {"test": k.test, "host": k.host, "command": kill_command(entry, k)}
+            for k in entry.killed_by
+        ],
+        "diff": entry.diff,
+    }
+
+
+def _matrix(chosen: list[Bug], directory: Path, *, every_test: bool, as_json: bool) -> int:
+    done: list[Row] = []
+    if not as_json:
+        click.echo(
+            f"{'bug':28} {'found by':24} {'states':>8} {'time':>7} {'steps':>5} {'switches':>8} "
+            f"{'random':>7} {'pct':>7} {'pos':>7}  tests"
+        )
+    for row in rows(chosen, tests_in(directory), every_test=every_test):
+        done.append(row)
+        if not as_json:
+            click.echo(_line(row))
+    if as_json:
+        click.echo(json.dumps({"schema": 1, "matrix": [_row_object(row) for row in done]}))
+    return EXIT_OK if all(row.found for row in done) else EXIT_VIOLATION
+
+
+def _line(row: Row) -> str:
+    first = row.named[0]
+    by = f"{first.test}@{first.host.removeprefix('power')}" if row.found else "NOT FOUND"
+    medians = " ".join(f"{'-' if m is None else f'{m:g}':>7}" for m in row.medians.values())
+    steps, switches = (
+        (row.shortest.steps, row.shortest.switches) if row.shortest.steps else ("-", "-")
+    )
+    failed = sum(bool(cell.failures) for cell in row.cells)
+    return (
+        f"{row.bug.name:28} {by:24} {first.states:8} {first.seconds:5.2f} s {steps:>5} "
+        f"{switches:>8} {medians}  {failed} of {len(row.cells)}"
+    )
+
+
+def _row_object(row: Row) -> dict[str, object]:
+    return {
+        "bug": row.bug.name,
+        "found": row.found,
+        "shortest": {"steps": row.shortest.steps, "switches": row.shortest.switches},
+        "median_executions": row.medians,
+        "cells": [
+            {
+                "test": cell.test,
+                "host": cell.host,
+                "found": bool(cell.failures),
+                "failures": list(cell.failures),
+                "states": cell.states,
+                "seconds": round(cell.seconds, 6),
+                "extent": cell.extent,
+            }
+            for cell in row.cells
+        ],
+    }

@@ -1,0 +1,90 @@
+"""`emu bugs` and `--bug`."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from emu.explore.zoo import ZOO
+
+
+def test_the_list_names_every_bug(emu):
+    ended = emu("bugs")
+    assert ended.code == 0
+    assert [line.split()[0] for line in ended.out.splitlines()] == list(ZOO)
+
+
+def test_an_entry_shows_the_step_that_changes_and_what_finds_it(emu):
+    out = emu("bugs", "lost-kick").out
+    assert "c7fa848ff01d, 2022) [R, S]" in out
+    assert "-    yield Write(vcpu.cpu, 1 + cpu.number)" in out
+    assert "emu litmus --bug lost-kick --host power9 guests/litmus/send-enter.litmus" in out
+
+
+def test_the_list_as_json(emu):
+    found = json.loads(emu("bugs", "--json").out)
+    assert found["schema"] == 1
+    assert [entry["name"] for entry in found["bugs"]] == list(ZOO)
+
+
+def test_an_unknown_bug_is_a_mistake_of_usage(emu):
+    for arguments in (["bugs", "lost-kik"], ["run", "-e", "nop", "--bug", "lost-kik"]):
+        ended = emu(*arguments)
+        assert ended.code == 2
+        assert "did you mean lost-kick" in ended.err
+
+
+def test_a_host_that_cannot_have_the_bug_is_refused(emu):
+    ended = emu("run", "-e", "nop", "--host", "power8", "--bug", "lost-kick")
+    assert ended.code == 2
+    assert "lost-kick is a bug of power9, got host power8" in ended.err
+
+
+def test_a_plain_run_has_the_bug(emu):
+    guest = "li r3,0xe8; li r4,0; sc 1; li r3,0xe0; sc 1"  # H_PROD of itself, H_CEDE
+    assert "v0  r3=0x0\n" in emu("run", "-e", guest, "--show", "r3").err
+    ended = emu("run", "-e", guest, "--show", "r3", "--bug", "cede-without-result")
+    assert "v0  r3=0xe0\n" in ended.err
+
+
+def test_a_litmus_test_finds_the_bug_and_its_case_replays(emu, guests, tmp_path):
+    test = guests / "litmus" / "send-enter.litmus"
+    assert emu("litmus", test).code == 0
+    ended = emu("litmus", "--bug", "lost-kick", "--save", tmp_path, test)
+    assert ended.code == 7
+    assert "power8" not in ended.out
+    case = next(tmp_path.glob("*.case"))
+    assert 'bugs = ["lost-kick"]' in case.read_text()
+    assert emu("replay", case).code == 7
+
+
+def test_the_matrix_says_what_was_found(emu):
+    ended = emu("bugs", "--kill-matrix", "--named-tests", "shared-dpdes-overwrite", "--json")
+    assert ended.code == 0
+    (row,) = json.loads(ended.out)["matrix"]
+    assert row["found"]
+    assert row["shortest"]["switches"] == 1
+    assert set(row["median_executions"]) == {"random", "pct", "pos"}
+
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "bugs.md").read_text()
+
+
+def test_the_page_shows_what_the_commands_print():
+    (block,) = re.findall(r"^```console\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    parts = re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]
+    assert len(parts) == 2
+    for part in parts:
+        command, _, output = part.partition("\n")
+        script = f'emu() {{ "{sys.executable}" -m emu "$@"; }}\n{command}'
+        shown = subprocess.run(
+            ["bash", "-c", script], capture_output=True, text=True, timeout=60, check=False,
+            cwd=Path(__file__).resolve().parents[2],
+        )  # fmt: skip
+        assert shown.stdout == output
+
+
+def test_the_matrix_of_the_page_has_every_bug():
+    rows = PAGE.partition("## What finds what")[2]
+    assert re.findall(r"^    (?!bug )([a-z0-9-]+) ", rows, re.MULTILINE) == list(ZOO)
