@@ -149,6 +149,10 @@ def hosted_stage(guest: Guest, options: Options, host: Host) -> Stage:
             search.scratch(vcpu.index, ref)
     for actor in range(len(host.actors)):
         search.ignore(machine.area("actor") + ACTOR_WORDS * actor + 1)  # the slice
+    if host.generation.native_doorbells:
+        # Messages arrive in it and guests clear it, even where one thread's host code alone looks.
+        for cpu in host.cpus:
+            search.share(cpu.subproc.dpdes)
     return _finished(guest, machine, search, [places_of(search, v) for v in host.vcpus], host)
 
 

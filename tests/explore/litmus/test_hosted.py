@@ -133,3 +133,27 @@ def test_a_refined_schedule_leads_to_the_same_state_in_a_fresh_search(host):
 def test_a_cold_start_explores_the_way_into_the_guest_too():
     cold = SEND_AGAINST_CEDE.replace("SMT=2", "SMT=2\nStart=cold")
     assert outcomes(cold, "power9") == outcomes(SEND_AGAINST_CEDE, "power9")
+
+
+PROD_SELF = """PPC prod-self
+SMT=1
+{ }
+ P0     ;
+ prod 0 ;
+ cede   ;
+exists (true)
+"""
+
+
+def test_native_dpdes_is_shared_with_the_hardware_even_if_one_thread_alone_looks_at_it():
+    stage = prepare(build(parse(PROD_SELF)), Options(landing=True, delayed=True), "power8")
+    search, host = stage.search, stage.host
+    dpdes = {cpu.subproc.dpdes for cpu in host.cpus}
+    search.run()  # it has seen all that anybody touches
+    search.reset()
+    stood = set()
+    while choices := search.choices():
+        nodes = [search.stand(actor).node for actor in range(len(host.actors))]
+        stood |= {ref for node in nodes if node for ref in host.automaton.op(node).refs()}
+        search.take(choices[0])
+    assert stood & dpdes
