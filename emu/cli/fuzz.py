@@ -74,6 +74,7 @@ def command(
     The same seed finds the same, whatever the number of jobs. Exit code 7 on a finding.
     """
     # Imported here: `emu fuzz --help` needs none of it.
+    from emu.explore.zoo import concerned, must_concern
     from emu.fuzz.campaign import Batch, Plan, campaign
     from emu.fuzz.programs import Bounds
     from emu.fuzz.properties import chosen
@@ -82,8 +83,10 @@ def command(
         for row in chosen(properties):
             click.echo(f"{row.name}\n    {row.sentence}\n    {row.page}")
         return EXIT_OK
+    for host in hosts:
+        must_concern(bugs, host)
     plan = Plan(
-        hosts=hosts or HOSTS,
+        hosts=hosts or concerned(bugs, HOSTS),
         runs=DEFAULT_RUNS if runs is None and seconds is None else runs,
         seconds=seconds,
         properties=properties,

@@ -35,6 +35,15 @@ def test_an_unknown_bug_is_a_mistake_of_usage(emu):
         assert "did you mean lost-kick" in ended.err
 
 
+def test_fuzz_keeps_to_the_hosts_that_can_have_the_bug(emu, tmp_path):
+    ended = emu("fuzz", "--bug", "lost-kick", "--host", "power8", "--runs", 1, "--out", tmp_path)
+    assert ended.code == 2
+    assert "lost-kick is a bug of power9, got host power8" in ended.err
+    ended = emu("fuzz", "--bug", "lost-kick", "--runs", 1, "--bug", "nap", "--out", tmp_path)
+    assert ended.code == 2
+    assert "the bug zoo has no 'nap'" in ended.err
+
+
 def test_a_host_that_cannot_have_the_bug_is_refused(emu):
     ended = emu("run", "-e", "nop", "--host", "power8", "--bug", "lost-kick")
     assert ended.code == 2

@@ -32,7 +32,7 @@ def bug(name: str) -> Bug:
     """The entry of that name; ConfigError, with names that are near, if there is none."""
     if name in ZOO:
         return ZOO[name]
-    near = difflib.get_close_matches(name, ZOO, n=3, cutoff=0.4)
+    near = difflib.get_close_matches(name, ZOO, n=3)
     hint = f"; did you mean {' or '.join(near)}?" if near else "; `emu bugs` lists them"
     raise ConfigError(f"the bug zoo has no {name[:60]!r}{hint}")
 
@@ -58,6 +58,16 @@ def switched_on(names: Iterable[str]) -> Iterator[None]:
         owners.update((edit.where, entry.name) for edit in entry.edits)
     with applied([edit for entry in bugs for edit in entry.edits]):
         yield
+
+
+def concerned(names: Iterable[str], hosts: Iterable[str]) -> tuple[str, ...]:
+    """Those of the hosts that can have all the bugs; ConfigError if there is none."""
+    bugs = [bug(name) for name in names]
+    found = tuple(host for host in hosts if all(host in entry.hosts for entry in bugs))
+    if not found:
+        one_each = ", ".join(f"{entry.name} of {', '.join(entry.hosts)}" for entry in bugs)
+        raise ConfigError(f"no host can have these bugs together: {one_each}")
+    return found
 
 
 def must_concern(names: Iterable[str], host: str, policy: Policy | None = None) -> None:
