@@ -63,7 +63,11 @@ def test_a_guest_ends_as_if_it_had_not_been_moved(path, data):
     save_at = data.draw(st.integers(0, ended.instructions - 1), label="save at")
     vm = guest(path, smt, here)
     vm.host.run(max_insns=save_at)
-    moved = move(vm, there)
+    if over := vm.stop():  # its H_EXIT was on the way to userspace
+        assert (over.kind, over.status) == (ended.kind, ended.status)
+        assert vm.console == whole.console
+        return
+    moved = Host(there).restore_vm(SavedVm.from_bytes(vm.save().to_bytes()))
     assert vm.host.instructions == save_at, "no instruction on the way out"
     outcome = moved.host.run()
     assert (outcome.kind, outcome.status) == (ended.kind, ended.status)
