@@ -11,10 +11,11 @@ from collections import deque
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from emu.core.engine import Verdict
-from emu.core.machine import Deed
-from emu.hv.doorbell import MSGCLRP, MSGSNDP
-from emu.hv.kvm import EXITING, VCORE_INACTIVE
-from emu.hv.ops import Advance, Op, Reason, RunGuest
+from emu.core.machine import Deed, Logged
+from emu.hv.doorbell import DPDES, MFSPR, MSGCLRP, MSGSNDP, TIR
+from emu.hv.event import Event
+from emu.hv.kvm import EXITING, VCORE_INACTIVE, HostThread
+from emu.hv.ops import Advance, Op, Reason, RunGuest, Trace, Write
 from emu.isa.bits import bits
 from emu.isa.facilities import BY_NAME as FACILITIES
 from emu.isa.interrupts import BY_NAME as INTERRUPTS
@@ -23,7 +24,7 @@ from emu.isa.msr import DOORBELL_TYPE
 if TYPE_CHECKING:
     from emu.core.engine import Stop
     from emu.hv.host import Host
-    from emu.hv.kvm import Vcpu
+    from emu.hv.kvm import Vcore, Vcpu
 
 DOORBELL: Final = INTERRUPTS["doorbell"].vector
 MSGP: Final = FACILITIES["MSGP"].ic
@@ -56,6 +57,15 @@ class Invariants:
         # who is executing an instruction that sends or clears one now: it may have done so or not.
         self._sent: set[int] = {v.index for v in host.vcpus if host.words[v.doorbell_request]}
         self._doing: dict[int, tuple[int, bool]] = {}
+        # Who is reading TIR or DPDES: which, into which GPR, and whether its own doorbell was sent.
+        self._reading: dict[int, tuple[int, int, bool]] = {}
+        # The same doorbells on POWER8, by vcore: bit = tir.
+        self._native = [host.words[self._dpdes(vcore)] for vcore in host.vcores]
+        # Prods that nobody has used up, and vcpus whose H_CEDE one has ended, until they enter.
+        self._prodded = [bool(host.words[v.prodded]) for v in host.vcpus]
+        self._used: set[int] = set()
+        self._lpids = {cpu.subproc.lpid: cpu for cpu in host.cpus if cpu.tir == 0}
+        self._states = {vcore.state: vcore for vcore in host.vcores}
         host.machine.log(1 << 12)
         self.begin()
 
@@ -73,10 +83,10 @@ class Invariants:
             return self._violation(sentence, actor) if sentence else None
         node = self._nodes[actor]
         op = host.automaton.op(node) if node else None
-        self.begin()
+        self._nodes[actor] = host.words[host.node_ref(actor)]
         if op is not None:
             self._last.append(f"  {host.actor_name(actor)}: {op}")
-        sentence = self._step(op) or self._state()
+        sentence = self._step(op, actor) or self._state()
         return self._violation(sentence, actor) if sentence else None
 
     def _violation(self, sentence: str, actor: int) -> Violation:
@@ -85,17 +95,76 @@ class Invariants:
 
     # -- a step
 
-    def _step(self, op: Op | None) -> str | None:
-        if isinstance(op, RunGuest):
-            return self._in_guest(op.thread) or self._deeds() or self._trapped(op.thread)
-        if isinstance(op, Advance):
-            return self._emulated(self._host.vcpus[op.vcpu])
+    def _step(self, op: Op | None, actor: int) -> str | None:
+        self._note_prods()
+        match op:
+            case RunGuest(thread=thread):
+                return self._in_guest(thread) or self._deeds(thread) or self._trapped(thread)
+            case Advance(vcpu=vcpu):
+                return self._emulated(self._host.vcpus[vcpu])
+            case Write(ref=ref, value=lpid) if ref in self._lpids:
+                return self._switched(self._lpids[ref], lpid, actor)
+            case Write(ref=ref, value=value) if value == VCORE_INACTIVE and ref in self._states:
+                return self._left(self._states[ref])
+            case Trace(event=Event.NAP, vcpu=vcpu):
+                return self._sleeps(self._host.vcpus[vcpu])
+            case Trace(event=Event.BLOCKED, vcpu=vcpu):
+                return next(filter(None, map(self._sleeps, self._siblings(vcpu))), None)
+        return None
+
+    def _siblings(self, vcpu: int) -> tuple[Vcpu, ...]:
+        return self._host.vcpus[vcpu].vcore.vcpus
+
+    def _note_prods(self) -> None:
+        words = self._host.words
+        for i, vcpu in enumerate(self._host.vcpus):
+            prodded = bool(words[vcpu.prodded])
+            if self._prodded[i] and not prodded:
+                self._used.add(i)
+            self._prodded[i] = prodded
+
+    def _sleeps(self, vcpu: Vcpu) -> str | None:
+        """A prod that is used up has ended an H_CEDE: this one, or the one before."""
+        if vcpu.index in self._used and self._host.words[vcpu.ceded]:
+            return f"a prod ends one H_CEDE: {vcpu.name} used one up, and sleeps on"
+        return None
+
+    def _switched(self, primary: HostThread, lpid: int, actor: int) -> str | None:
+        """Thread 0 alone switches the MMU, and back only when everybody is out."""
+        host, words = self._host, self._host.words
+        if host.generation.independent_threads:
+            return None
+        who = host.actors[actor]
+        if isinstance(who, HostThread) and who.tir:
+            return f"only thread 0 writes LPIDR: {who.name} wrote {lpid}"
+        for vcore in host.vcores:
+            if vcore.threads[0] is not primary or not words[vcore.in_guest]:
+                continue
+            if lpid:
+                return f"a core is in one partition at a time: {vcore.name} is in it, got {lpid}"
+            map_ = words[vcore.entry_exit]
+            if map_ >> 8 & 0xFF != map_ & 0xFF:
+                return (
+                    "LPIDR goes back to the host's when every thread is out: "
+                    f"{vcore.name} has {map_:#x}"
+                )
+        return None
+
+    def _left(self, vcore: Vcore) -> str | None:
+        """A vcore has been left when none of its threads works for it any more."""
+        words = self._host.words
+        for cpu in vcore.secondaries:
+            if words[cpu.kvm_vcore] == 1 + vcore.host_number:
+                return (
+                    f"run_core goes on when every thread gave up {vcore.name}: {cpu.name} did not"
+                )
         return None
 
     def _in_guest(self, thread: int) -> str | None:
         """Partition safety, wherever a guest instruction may have run."""
         host, words, cpu = self._host, self._host.words, self._host.cpus[thread]
         vcpu = host.vcpus[words[cpu.thread.vcpu] - 1]
+        self._used.discard(vcpu.index)
         if words[cpu.subproc.lpid] != vcpu.kvm.lpid:
             return (
                 f"no guest instruction runs under another LPID: {vcpu.name} ran under "
@@ -109,9 +178,13 @@ class Invariants:
             return f"a vcpu runs on the hardware thread of its number: {vcpu.name} ran on {cpu.tir}"
         return None
 
-    def _deeds(self) -> str | None:
+    def _deeds(self, thread: int) -> str | None:
         """A doorbell interrupt needs a doorbell that was sent."""
         for deed in self._host.machine.drain():
+            if self._host.generation.native_doorbells:
+                if sentence := self._native_deed(deed, self._host.cpus[thread].tir):
+                    return sentence
+                continue
             if deed.deed is not Deed.INTERRUPT or deed.argument != DOORBELL:
                 continue
             if not self._emulated_doorbells:
@@ -120,6 +193,40 @@ class Invariants:
                 self._sent.discard(deed.vcpu)
             elif deed.vcpu not in {target for target, send in self._doing.values() if send}:
                 return f"no doorbell is spurious: v{deed.vcpu} took one that nobody sent"
+        return None
+
+    def _native_deed(self, deed: Logged, tir: int) -> str | None:
+        """Follow the core's doorbells; they belong to threads, whoever runs there."""
+        vcpu = self._host.vcpus[deed.vcpu]
+        number, mine = vcpu.vcore.host_number, 1 << tir
+        if deed.deed is Deed.SEND:
+            self._native[number] |= 1 << deed.argument
+        elif deed.deed is Deed.CLEAR:
+            self._native[number] &= ~mine
+        elif deed.deed is Deed.INTERRUPT and deed.argument == DOORBELL:
+            if not self._native[number] & mine:
+                return f"no doorbell is spurious: {vcpu.name} took one that nobody sent"
+            self._native[number] &= ~mine
+        return None
+
+    def _dpdes(self, vcore: Vcore) -> int:
+        """Return the ref of a vcore's DPDES: the hardware's while it is in the guest."""
+        words, subproc = self._host.words, vcore.threads[0].subproc
+        inside = words[vcore.in_guest] and words[subproc.lpid] == vcore.kvm.lpid
+        return subproc.dpdes if inside else vcore.dpdes
+
+    def _native_doorbells(self) -> str | None:
+        """DPDES has the bits of those who were sent a doorbell, in the core or saved."""
+        words = self._host.words
+        for vcore, sent in zip(self._host.vcores, self._native, strict=True):
+            lpid = words[vcore.threads[0].subproc.lpid]
+            if words[vcore.in_guest] and lpid != vcore.kvm.lpid:
+                continue  # it is being saved
+            pending = words[self._dpdes(vcore)]
+            if pending & ~sent:
+                return f"no doorbell is spurious: {vcore.name} has {pending:#b}, sent {sent:#b}"
+            if sent & ~pending:
+                return f"no doorbell is lost: {vcore.name} has {pending:#b}, sent {sent:#b}"
         return None
 
     @property
@@ -134,10 +241,15 @@ class Invariants:
             return None
         word = words[vcpu.arch.exit_word]
         operand = words[vcpu.gpr(bits(word, 16, 20, 32))]
-        if bits(word, 0, 5, 32) != 31 or bits(operand, 32, 36) != DOORBELL_TYPE:
-            return None
         xo, mode = bits(word, 21, 30, 32), vcpu.kvm.emul_smt_mode
-        if xo == MSGCLRP:
+        if bits(word, 0, 5, 32) != 31:
+            return None
+        if xo == MFSPR:
+            rt, spr = bits(word, 6, 10, 32), bits(word, 11, 20, 32)
+            self._reading[vcpu.index] = (spr, rt, vcpu.index in self._sent)
+        elif bits(operand, 32, 36) != DOORBELL_TYPE:
+            return None
+        elif xo == MSGCLRP:
             self._doing[vcpu.index] = (vcpu.index, False)
         elif xo == MSGSNDP and bits(operand, 57, 63) < mode:
             target = vcpu.kvm.find_vcpu((vcpu.vcpu_id & -mode) + bits(operand, 57, 63))
@@ -150,12 +262,37 @@ class Invariants:
         target, send = self._doing.pop(vcpu.index, (None, False))
         if target is not None:
             (self._sent.add if send else self._sent.discard)(target)
+        spr, rt, sent = self._reading.pop(vcpu.index, (0, 0, False))
+        value, mode = self._host.words[vcpu.gpr(rt)], vcpu.kvm.emul_smt_mode
+        thread = vcpu.vcpu_id & mode - 1
+        if spr == TIR and value != thread:
+            return f"TIR is the vcpu id modulo the SMT mode: {vcpu.name} read {value}"
+        return self._read_dpdes(vcpu, value, thread, sent=sent) if spr == DPDES else None
+
+    def _read_dpdes(self, vcpu: Vcpu, value: int, thread: int, *, sent: bool) -> str | None:
+        """Who reads DPDES knows its own bit exactly, and none of vcpus that do not exist.
+
+        sent: whether its own doorbell was pending before. The bits of others may be out of date.
+        """
+        kvm = vcpu.kvm
+        for other in range(kvm.emul_smt_mode):
+            absent = kvm.find_vcpu(vcpu.vcpu_id - thread + other) is None
+            if absent and value >> other & 1:
+                return f"DPDES has no bit of an absent vcpu: {vcpu.name} read {value:#b}"
+        sending = {target for target, send in self._doing.values() if send}
+        if sent and not value >> thread & 1:
+            return f"one's own bit of DPDES is exact: {vcpu.name} read {value:#b}, it was sent one"
+        if value >> thread & 1 and vcpu.index not in self._sent | sending:
+            return f"one's own bit of DPDES is exact: {vcpu.name} read {value:#b}, none was sent"
         return None
 
     # -- the state
 
     def _state(self) -> str | None:
-        return self._loaded() or self._entries() or self._hardware() or self._doorbells()
+        doorbells = (
+            self._native_doorbells if self._host.generation.native_doorbells else self._doorbells
+        )
+        return self._loaded() or self._entries() or self._hardware() or doorbells()
 
     def _loaded(self) -> str | None:
         """Count the hardware threads that each vcpu claims."""
@@ -223,4 +360,6 @@ class Invariants:
             for name in ("prodded", "pending_exceptions", "doorbell_request"):
                 if words[vcpu.ceded] and words[getattr(vcpu, name)]:
                     return f"no vcpu sleeps in H_CEDE with an event pending: {vcpu.name}, {name}"
+            if words[vcpu.ceded] and self._native[vcpu.vcore.host_number] >> vcpu.ptid & 1:
+                return f"no vcpu sleeps in H_CEDE with an event pending: {vcpu.name}, DPDES"
         return None

@@ -101,3 +101,13 @@ def test_a_guest_prints_and_ends_as_its_header_says(name, host, smt, schedule, c
     ended = capsys.readouterr()
     assert ended.out.splitlines() == header.console(smt), ended.err
     assert code == header.exit, ended.err
+
+
+@pytest.mark.parametrize(
+    ("name", "host", "smt"), CASES, ids=[f"{name}-{host}-smt{smt}" for name, host, smt in CASES]
+)
+def test_a_guest_keeps_the_invariants_of_the_hypervisor(name, host, smt, capsys):
+    header = HEADERS[name]
+    arguments = ["run", str(GUESTS / f"{name}.s"), "--host", host, "--smt", str(smt), "--check"]
+    code = exit_code_of([*arguments, *header.options, "--max-insns", "20000000"])
+    assert code == header.exit, capsys.readouterr().err
