@@ -37,6 +37,8 @@ def command(name: str, *, as_json: bool, trace: str | None) -> int:
     CASE is a file that emu explore, litmus or fuzz wrote, - is standard input. It is replayed
     twice and the two are compared. Exit code 7 if what the case is about came again, 0 if not.
     """
+    if as_json and trace == "-":
+        raise click.UsageError("--json leaves no room for another report on standard output")
     case = read_case(name)
     with contextlib.ExitStack() as files:
         file = files.enter_context(output(trace)) if trace else None

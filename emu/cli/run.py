@@ -87,6 +87,8 @@ def command(
     """
     if save_at is not None and save_to is None:
         raise click.UsageError("--save-at N needs --save FILE")
+    if as_json and "-" in {trace, record}:
+        raise click.UsageError("--json leaves no room for another report on standard output")
     if restore is None:
         loaded = load_guest(guest, machine.endian)
         vm = build(machine, loaded)
@@ -154,11 +156,13 @@ class Console:
             self._done += len(text)
 
 
-def output(name: str) -> IO[str]:
-    """A file to write.
+def output(name: str) -> contextlib.AbstractContextManager[IO[str]]:
+    """A file to write, or standard output for `-`.
 
     Raises ConfigError.
     """
+    if name == "-":
+        return contextlib.nullcontext(sys.stdout)
     try:
         return Path(name).open("w", encoding="ascii")
     except (OSError, ValueError) as error:

@@ -99,7 +99,7 @@ def view(file: str, *, page: str | None, chrome: str | None, **selection: Any) -
     """Draw a trace: lanes of vcpus, and arrows from doorbells to their interrupts."""
     if (page is None) == (chrome is None):
         raise click.UsageError("one of -o FILE and --chrome FILE")
-    with opened(file) as trace, written(page or chrome or "-") as out:
+    with opened(file) as trace, output(page or chrome or "-") as out:
         entries = Selection(**selection).of(trace)
         if page is not None:
             out.write(html_page(trace.header, entries, shown(file)))
@@ -123,13 +123,3 @@ def opened(name: str) -> Iterator[Trace]:
             reason = getattr(error, "strerror", None) or error
             raise ImageError(f"cannot read {shown(name)}: {reason}") from None
         yield Trace(file, shown(name))
-
-
-@contextlib.contextmanager
-def written(name: str) -> Iterator[IO[str]]:
-    """A file to write, or standard output for `-`."""
-    if name == "-":
-        yield sys.stdout
-        return
-    with output(name) as file:
-        yield file

@@ -124,3 +124,11 @@ def test_a_trace_that_cannot_be_read_is_bad_input(emu, tmp_path):
 
 def test_view_wants_to_know_where_to_draw(emu, ring):
     assert emu("trace", "view", ring()).code == 2
+
+
+def test_a_trace_goes_to_standard_output_unless_json_does(emu, emu_process):
+    run = emu_process("run", "-e", "nop", "--trace", "-")
+    assert run.code == 0
+    assert json.loads(run.out.splitlines()[0])["trace"] == "emu"
+    both = emu("run", "-e", "nop", "--trace", "-", "--json")
+    assert (both.code, both.out) == (2, "")
