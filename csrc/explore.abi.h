@@ -206,6 +206,20 @@ emu_search_verdict emu_search_reset(emu_search *s);
 void emu_search_rebase(emu_search *s);
 /* While on, a step ends where an actor enters the guest, before its first instruction. */
 void emu_search_hold(emu_search *s, int on);
+/* While on, a step is one instruction, interrupt or host operation, visible or not: a debugger's. */
+void emu_search_single(emu_search *s, int on);
+/* Whether the actor stands before a scheduling point, where the steps of a schedule begin. */
+int emu_search_stands(const emu_search *s, uint32_t actor);
+/* A place in the history of steps taken, to which emu_search_back returns: an earlier one only. */
+typedef struct {
+    uint64_t undo, hash;
+} emu_search_mark;
+emu_search_mark emu_search_here(const emu_search *s);
+void emu_search_back(emu_search *s, emu_search_mark mark);
+/* Words that were written from outside are part of the history from here on. */
+void emu_search_notice(emu_search *s);
+/* Write bytes of guest memory as part of the history. 0, or -1: outside memory, or in known code. */
+int emu_search_write(emu_search *s, uint64_t address, const uint8_t *bytes, uint64_t nbytes);
 /* The choices there are now; returns how many, at most n. */
 uint32_t emu_search_choices(emu_search *s, emu_choice *out, uint32_t n);
 /* Take one step. EMU_SEARCH_DONE: taken; LEARN, REFUSED: not taken; LIMIT: there is no such choice now. */

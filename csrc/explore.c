@@ -341,6 +341,46 @@ void emu_search_hold(emu_search *s, int on)
     s->hold = on;
 }
 
+void emu_search_single(emu_search *s, int on)
+{
+    s->single = on;
+}
+
+emu_search_mark emu_search_here(const emu_search *s)
+{
+    return (emu_search_mark){ .undo = s->undo.used, .hash = s->hash };
+}
+
+void emu_search_back(emu_search *s, emu_search_mark mark)
+{
+    go_back(s, mark.undo, mark.hash);
+}
+
+void emu_search_notice(emu_search *s)
+{
+    commit(s, 0, s->nwords);
+}
+
+int emu_search_write(emu_search *s, uint64_t address, const uint8_t *bytes, uint64_t nbytes)
+{
+    if (!nbytes)
+        return 0;
+    if (!inside(s, address, nbytes) || holds_code(s, address, nbytes))
+        return -1;
+    uint64_t first = address / 8, last = (address + nbytes - 1) / 8;
+    for (uint64_t g = first; g <= last; g++) {
+        uint64_t from = g == first ? address : g * 8, to = g == last ? address + nbytes : g * 8 + 8;
+        uint64_t old, now;
+        memcpy(&old, s->vm->bytes + g * 8, 8);
+        if (emu_write(s->m, 0, from, bytes + (from - address), to - from))
+            return -1;
+        memcpy(&now, s->vm->bytes + g * 8, 8);
+        change_granule(s, g, old, now);
+    }
+    commit(s, 0, s->nwords);       /* reservations that it ended */
+    return 0;
+}
+
 uint32_t emu_search_choices(emu_search *s, emu_choice *out, uint32_t n)
 {
     emu_choice all[MAX_CHOICES];

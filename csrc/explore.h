@@ -149,6 +149,7 @@ struct emu_search {
     int handlers;                  /* there is code at interrupt vectors */
     int again;                     /* a claim was broken */
     int hold;                      /* see emu_search_hold */
+    int single;                    /* see emu_search_single */
     uint32_t crossed[MAX_ACTORS];
     array rules;                   /* emu_judge, all programs behind each other */
     array rule_ends;               /* uint64_t */
@@ -209,6 +210,8 @@ uint32_t interrupt_of(const emu_search *s, uint32_t thread, const emu_vcpu *v);
 uint64_t address_of(const emu_vcpu *v, const emu_point *p);
 int inside(const emu_search *s, uint64_t address, uint64_t nbytes);
 int writes_memory(uint32_t kind);
+/* Whether memory holds code that the search knows: it must not be written. */
+int holds_code(const emu_search *s, uint64_t address, uint64_t nbytes);
 /* Everything that can happen next; out has room for MAX_CHOICES, returns how many. */
 uint32_t all_choices(emu_search *s, emu_choice *out);
 /* Whether the actor itself could take a step. */

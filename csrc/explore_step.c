@@ -184,15 +184,22 @@ static uint32_t exit_vector(emu_exit_reason why)
 
 /* ---- storage ------------------------------------------------------------------------------------------ */
 
+int holds_code(const emu_search *s, uint64_t address, uint64_t nbytes)
+{
+    const code_range *range = s->code.at;
+    for (uint64_t i = 0; i < s->code.used; i++, range++)
+        if (address < range->address + (uint64_t)range->n * 4 && range->address < address + nbytes)
+            return 1;
+    return 0;
+}
+
 /* Remember what a store may change. Returns the number of granules; NONE: it hits code. */
 static uint32_t before_store(emu_search *s, uint64_t address, uint32_t nbytes)
 {
     if (!nbytes || !inside(s, address, nbytes))
         return 0;
-    const code_range *range = s->code.at;
-    for (uint64_t i = 0; i < s->code.used; i++, range++)
-        if (address < range->address + (uint64_t)range->n * 4 && range->address < address + nbytes)
-            return NONE;
+    if (holds_code(s, address, nbytes))
+        return NONE;
     uint64_t first = address / 8, last = (address + nbytes - 1) / 8;
     for (uint64_t g = first; g <= last; g++)
         memcpy(&s->old_granule[g - first], s->vm->bytes + g * 8, 8);
@@ -508,7 +515,7 @@ static emu_search_verdict advance(emu_search *s, uint32_t actor, int first, uint
 {
     for (uint32_t left = MAX_PRIVATE; left; left--) {
         uint32_t thread = actor_thread(s, actor);
-        if (s->hold && !first && thread != NONE)
+        if (!first && (s->single || (s->hold && thread != NONE)))
             return EMU_SEARCH_DONE;
         progress p = thread == NONE ? host(s, actor, first) : guest(s, actor, thread, first, choice);
         if (p == STANDS)
@@ -660,6 +667,18 @@ uint32_t all_choices(emu_search *s, emu_choice *out)
             s->facts.cut_timers++;
     }
     return n;
+}
+
+int emu_search_stands(const emu_search *s, uint32_t actor)
+{
+    if (actor >= s->nactors)
+        return 1;
+    uint32_t thread = actor_thread(s, actor);
+    if (thread == NONE)
+        return !s->actors[actor].node || host_is_point(s, actor, node_of(s, actor));
+    const emu_vcpu *v = vcpu_of(s, thread);
+    const emu_point *p = v ? point_at(s, v->nia) : NULL;
+    return !p || interrupt_of(s, thread, v) || pull_of(s, thread) >= LEAVES_AFTER || is_point(s, actor, p, v);
 }
 
 /* ---- what an actor stands before -------------------------------------------------------------------------- */

@@ -32,7 +32,7 @@ typedef struct {
                                   or left the guest, and its guest is about to go on; 0 = none */
     uint32_t moved;            /* in and out: it has, and is not yet back */
     uint32_t first;            /* in: look for `words` before the first step too */
-    uint64_t actor;            /* 1 + actor whose steps `kinds` is about, 0 = any */
+    uint64_t owner;            /* 1 + vcpu: `kinds` is about the steps of its task and its guest; 0 = any */
     uint32_t stopped_by;       /* out: emu_stopped_by */
     uint32_t which;            /* out: number of the watch or word, event, exit reason or vector */
 } emu_debug;
@@ -51,6 +51,11 @@ typedef enum {
 /* As emu_engine_run, whose limits are kept; EMU_WALK_PAUSE with .stopped_by nonzero: see there.
  * The log of deeds is used and emptied if `vectors` is not 0. */
 emu_verdict emu_debug_run(emu_engine *e, emu_machine *m, emu_run_args *args, emu_debug *d);
+/* Judge a step that was done in another way: r->steps is 1, r->last, last_node and actor say what it was.
+ * 1: it is to stop, for .stopped_by; `vectors` are not looked at. */
+int emu_debug_after(const emu_engine *e, emu_machine *m, const emu_run_args *r, emu_debug *d);
+/* Likewise before the first step: with .first, for the instruction that is next. */
+int emu_debug_before(const emu_engine *e, emu_machine *m, emu_debug *d);
 /* Note what the watches are now, and whether the vcpu that is to be ready is not. */
 void emu_debug_look(const emu_engine *e, emu_machine *m, emu_debug *d);
 /* The actor whose turn goes on with the next step; -1: the scheduler chooses. */

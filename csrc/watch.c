@@ -50,8 +50,16 @@ static int concerns(const emu_debug *d, uint64_t vcpu)
     return (int)(d->vcpus >> (vcpu < 63 ? vcpu : 63) & 1);
 }
 
+/* Whether the step just done was the guest of a vcpu (counted from 1), or its leaving. */
+static int was_its_guest(const emu_engine *e, emu_machine *m, const emu_run_args *r, uint64_t vcpu)
+{
+    if (r->last == EMU_STEP_GUEST)
+        return emu_engine_guest(e, m, r->actor) == vcpu;
+    return r->last == EMU_STEP_EXIT && emu_thread_at(m, emu_engine_at(e, r->last_node)->a)->vcpu == vcpu;
+}
+
 /* Whether the step just done was of a kind, or brought an event or exit, to stop after. */
-static int step_stops(const emu_engine *e, emu_debug *d, const emu_run_args *r)
+static int step_stops(const emu_engine *e, emu_machine *m, emu_debug *d, const emu_run_args *r)
 {
     if (r->last == EMU_STEP_NONE)
         return 0;
@@ -60,7 +68,8 @@ static int step_stops(const emu_engine *e, emu_debug *d, const emu_run_args *r)
         if (n->op == EMU_OP_TRACE && concerns(d, n->b) && d->events >> (n->a & 63) & 1)
             return stop(d, EMU_STOPPED_BY_EVENT, (uint32_t)n->a);
     }
-    if (d->kinds >> r->last & 1 && (!d->actor || d->actor == 1 + (uint64_t)r->actor))
+    int concerned = !d->owner || d->owner == 1 + (uint64_t)r->actor || was_its_guest(e, m, r, d->owner);
+    if (d->kinds >> r->last & 1 && concerned)
         return stop(d, EMU_STOPPED_BY_KIND, r->last);
     return 0;
 }
@@ -97,16 +106,6 @@ static int is_ready(const emu_engine *e, emu_machine *m, emu_debug *d)
     return stop(d, EMU_STOPPED_BY_READY, (uint32_t)d->ready - 1);
 }
 
-/* Whether the step just done was the guest of the vcpu that is to be ready, or its leaving. */
-static int was_its_guest(const emu_engine *e, emu_machine *m, const emu_debug *d,
-                         const emu_run_args *r)
-{
-    if (r->last == EMU_STEP_GUEST)
-        return emu_engine_guest(e, m, r->actor) == d->ready;
-    return r->last == EMU_STEP_EXIT
-           && emu_thread_at(m, emu_engine_at(e, r->last_node)->a)->vcpu == d->ready;
-}
-
 /* Whether the next step is an instruction to stop in front of. */
 static int word_stops(const emu_engine *e, emu_machine *m, emu_debug *d)
 {
@@ -121,18 +120,50 @@ static int word_stops(const emu_engine *e, emu_machine *m, emu_debug *d)
     return 0;
 }
 
+int emu_debug_before(const emu_engine *e, emu_machine *m, emu_debug *d)
+{
+    d->stopped_by = EMU_STOPPED_BY_NOTHING;
+    return (d->ready && d->ready <= m->config.nvcpus && is_ready(e, m, d))
+           || (d->first && word_stops(e, m, d));
+}
+
+/* All are asked: the watches have to keep up. */
+static int done_stops(const emu_engine *e, emu_machine *m, const emu_run_args *r, emu_debug *d)
+{
+    int stops = r->steps && step_stops(e, m, d, r);
+    stops |= r->steps && exit_stops(e, m, d, r);
+    return stops;
+}
+
+/* An actor whose answer is to be learned (not `moved_on`) has not moved yet. */
+static int ready_stops(const emu_engine *e, emu_machine *m, const emu_run_args *r, emu_debug *d, int moved_on)
+{
+    if (!d->ready || d->ready > m->config.nvcpus)
+        return 0;
+    if (r->steps && was_its_guest(e, m, r, d->ready))
+        d->moved = 1;
+    return moved_on && is_ready(e, m, d);
+}
+
+int emu_debug_after(const emu_engine *e, emu_machine *m, const emu_run_args *r, emu_debug *d)
+{
+    d->stopped_by = EMU_STOPPED_BY_NOTHING;
+    int stops = done_stops(e, m, r, d);
+    stops |= ready_stops(e, m, r, d, 1);
+    stops |= watched_changed(m, d);
+    return stops || word_stops(e, m, d);
+}
+
 emu_verdict emu_debug_run(emu_engine *e, emu_machine *m, emu_run_args *r, emu_debug *d)
 {
     const uint64_t limit = r->max_steps;
     uint64_t max_steps = limit, max_insns = r->max_insns, max_nodes = r->max_nodes;
     uint64_t steps = 0, insns = 0;
-    int ready = d->ready && d->ready <= m->config.nvcpus;
     int vectors = d->vectors[0] || d->vectors[1];
     emu_verdict verdict = EMU_WALK_PAUSE;
-    d->stopped_by = EMU_STOPPED_BY_NOTHING;
     if (vectors && emu_log_size(m, LOG_ENTRIES))
         return EMU_WALK_MEMORY;
-    if ((ready && is_ready(e, m, d)) || (d->first && word_stops(e, m, d)))
+    if (emu_debug_before(e, m, d))
         max_steps = 0;
     while (steps < max_steps && insns < max_insns && steps < max_nodes) {
         r->max_steps = 1;
@@ -140,14 +171,9 @@ emu_verdict emu_debug_run(emu_engine *e, emu_machine *m, emu_run_args *r, emu_de
         verdict = emu_engine_run(e, m, r);
         steps += r->steps;
         insns += r->insns;
-        /* All are asked: the watches have to keep up. */
-        int stops = r->steps && step_stops(e, d, r);
-        stops |= r->steps && exit_stops(e, m, d, r);
+        int stops = done_stops(e, m, r, d);
         stops |= vectors && interrupt_stops(m, d);
-        /* An actor whose answer is to be learned has not moved yet. */
-        if (ready && r->steps && was_its_guest(e, m, d, r))
-            d->moved = 1;
-        stops |= ready && verdict != EMU_WALK_LEARN && is_ready(e, m, d);
+        stops |= ready_stops(e, m, r, d, verdict != EMU_WALK_LEARN);
         stops |= watched_changed(m, d);
         if (verdict != EMU_WALK_PAUSE || stops)
             break;

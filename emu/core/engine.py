@@ -207,6 +207,21 @@ class Engine:
             args.last_node,
         )
 
+    def judge(
+        self, machine: Machine, watching: Watching, actor: int, kind: StepKind, node: int
+    ) -> bool:
+        """Whether a step that was done otherwise is to stop; `watching` says for what.
+
+        node: at which an exit or host operation was. Interrupts taken are not looked at.
+        """
+        args = self._args
+        args.steps, args.actor, args.last, args.last_node = 1, actor, kind, node
+        return bool(lib.emu_debug_after(self._engine, machine.handle, args, watching.handle))
+
+    def judge_first(self, machine: Machine, watching: Watching) -> bool:
+        """Whether it is to stop before the first step."""
+        return bool(lib.emu_debug_before(self._engine, machine.handle, watching.handle))
+
     def turn(self, machine: Machine) -> int | None:
         """Return the actor whose turn goes on with the next step; None: the scheduler chooses."""
         actor = lib.emu_engine_turn(self._engine, machine.handle)

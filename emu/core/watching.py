@@ -44,9 +44,9 @@ class Watching:
 
     words: (mask, match) of instructions to stop in front of. events: numbers that host code
     traces. exits: reasons why a guest is left. vectors: interrupts taken by a guest. kinds: of
-    steps, those of `actor` if it is given. vcpus: whose instructions, events, exits and
-    interrupts; None = everybody's. ready: a vcpu that does an instruction, takes an interrupt or
-    leaves the guest, and whose guest is then about to go on.
+    steps, if `owner` is given those of this vcpu's task and guest. vcpus: whose instructions,
+    events, exits and interrupts; None = everybody's. ready: a vcpu that does an instruction,
+    takes an interrupt or leaves the guest, and whose guest is then about to go on.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Watching:
         exits: Iterable[int] = (),
         vectors: Iterable[int] = (),
         kinds: Iterable[StepKind] = (),
-        actor: int | None = None,
+        owner: int | None = None,
         vcpus: Iterable[int] | None = None,
         ready: int | None = None,
     ) -> None:
@@ -72,7 +72,9 @@ class Watching:
         self._words = ffi.new(
             "emu_catch_word[]", [{"mask": mask, "match": match} for mask, match in words]
         )
-        vector_bits = _bits(vector // VECTOR_STEP for vector in vectors)
+        self.vectors = frozenset(vectors)
+        self.kinds = frozenset(kinds)
+        vector_bits = _bits(vector // VECTOR_STEP for vector in self.vectors)
         self.handle = ffi.new(
             "emu_debug *",
             {
@@ -84,8 +86,8 @@ class Watching:
                 "events": _bits(events),
                 "exits": _bits(exits),
                 "vectors": [vector_bits & EVERY_VCPU, vector_bits >> 64],
-                "kinds": _bits(kinds),
-                "actor": 0 if actor is None else 1 + actor,
+                "kinds": _bits(self.kinds),
+                "owner": 0 if owner is None else 1 + owner,
                 "ready": 0 if ready is None else 1 + ready,
             },
         )
@@ -101,6 +103,10 @@ class Watching:
     def go_on(self) -> None:
         """Say that the next run continues one that stopped halfway, for host code to be learned."""
         self.handle.first = True
+
+    def stop(self, by: StoppedBy, which: int) -> None:
+        """Say that the step just done stops, when somebody else has seen it."""
+        self.handle.stopped_by, self.handle.which = by, which
 
     @property
     def stopped_by(self) -> StoppedBy:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 from emu.asm.source import read_bytes
 from emu.debug import show
 from emu.debug.expression import ExpressionError, parse
+from emu.debug.history import Edit, Patch
 from emu.debug.names import ALIASES, WORD
 from emu.debug.registers import set_register
 from emu.debug.stops import Breakpoint, Catchpoint, Point, Stop, Watchpoint
-from emu.debug.timeline import Edit, Patch
 from emu.errors import EmuError
 from emu.hv.event import Event
 from emu.hv.ops import Reason
@@ -323,7 +323,7 @@ def _schedule(it: Interpreter, text: str) -> None:
         session.give_turn(it.actor(text))
     turn = host.engine.turn(host.machine)
     able = [host.actor_name(i) for i in range(len(host.actors))
-            if host.engine.enabled(host.machine, i)]  # fmt: skip
+            if session.timeline.can_go(i)]  # fmt: skip
     chosen = (
         "the scheduler chooses next" if turn is None else f"the turn of {host.actor_name(turn)}"
     )

@@ -15,14 +15,15 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from emu.core.engine import ACTOR_WORDS, StepKind, fields
+from emu.core.engine import ACTOR_WORDS, StepKind
 from emu.core.watching import StoppedBy, Watched, Watching
 from emu.debug import accesses
 from emu.debug.expression import Expression, ExpressionError, parse
+from emu.debug.history import FAR, PLENTY, Halt, History, Patch
 from emu.debug.names import REAL, WORD, Names
 from emu.debug.refs import RefNames
 from emu.debug.stops import Accesspoint, Breakpoint, Catchpoint, Point, Stop, Watchpoint
-from emu.debug.timeline import FAR, PLENTY, Halt, Patch, Timeline
+from emu.debug.timeline import Timeline
 from emu.errors import ConfigError, EmuError, MemoryAccessError
 from emu.hv.event import BY_NUMBER
 from emu.hv.ops import Reason
@@ -40,14 +41,17 @@ if TYPE_CHECKING:
 P = TypeVar("P", bound=Point)
 NEAR: Final = 1 << 12  # steps that going back one step looks at first
 PATIENCE: Final = 50_000_000  # steps that one step of a vcpu may take before it is called waiting
-SLICE: Final = fields("actor")[1]["slice"]
+OWN_STEPS: Final = (StepKind.GUEST, StepKind.EXIT, StepKind.HOST, StepKind.WAIT)
 LONG_SLICE: Final = 1 << 40
 LINE_STEPS: Final = 100_000
 VECTOR_NAMES: Final = {row.vector: row.name for row in INTERRUPTS}
 
 
 class Session:
-    """A run under the debugger. `vcpu` is the one that steps and whose registers names mean."""
+    """A run under the debugger. `vcpu` is the one that steps and whose registers names mean.
+
+    history: of another run than the scheduler's.
+    """
 
     def __init__(
         self,
@@ -56,16 +60,15 @@ class Session:
         scheduler: Scheduler | None = None,
         *,
         most_insns: int | None = None,
+        history: History | None = None,
     ) -> None:
         self.host = host
         self.program = program
         self.interrupt: Callable[[], bool] = _never
-        self.timeline = Timeline(
-            host,
-            scheduler,
-            most_insns=PLENTY if most_insns is None else most_insns,
-            interrupted=self._interrupted,
+        self.timeline: History = history or Timeline(
+            host, scheduler, most_insns=PLENTY if most_insns is None else most_insns
         )
+        self.timeline.interrupted = self._interrupted
         self.names = Names(host, program)
         self.refs = RefNames(host)
         self.points: list[Point] = []
@@ -331,15 +334,11 @@ class Session:
         host = self.host
         if not 0 <= actor < len(host.actors):
             raise ConfigError(f"an actor must be 0 to {len(host.actors) - 1}, got {actor}")
-        if not host.engine.enabled(host.machine, actor):
+        if not self.timeline.can_go(actor):
             raise ConfigError(f"{host.actor_name(actor)} waits and cannot go on")
         if host.engine.turn(host.machine) == actor:
             return
-        words = {
-            host.machine.ref("machine", 0, "sched_last"): 1 + actor,
-            host.machine.area("actor") + ACTOR_WORDS * actor + SLICE: 1 + instructions,
-        }
-        self.timeline.edit(f"the turn of {host.actor_name(actor)}", words)
+        self.timeline.give_turn(actor, instructions)
 
     def run_alone(self, actor: int, count: int) -> Stop:
         """Let one actor do so many steps while all others stand still."""
@@ -410,6 +409,9 @@ class Session:
         edit = next((e for e in self.timeline.edits if e.position == self.position), None)
         if edit is not None:
             return f"by hand: {edit.text}"
+        happens = self.timeline.happens_next()
+        if happens:
+            return happens
         actor = host.engine.turn(host.machine)
         if actor is None:
             return "the scheduler chooses who goes on"
@@ -466,7 +468,7 @@ class Session:
         return [point for point in self.points if isinstance(point, kind) and point.enabled]
 
     def _watching(self, *, ready: int | None = None, kinds: Sequence[StepKind] = (),
-                  actor: int | None = None, points: bool = True) -> Watching | None:  # fmt: skip
+                  owner: int | None = None, points: bool = True) -> Watching | None:  # fmt: skip
         """Gather all reasons to stop that need watching; None if there are none."""
         watched: list[Watched] = []
         catches = self._enabled(Catchpoint) if points else []
@@ -496,7 +498,7 @@ class Session:
             exits=exits,
             vectors=numbers("interrupt"),
             kinds=kinds,
-            actor=actor,
+            owner=owner,
             ready=ready,
         )
 
@@ -506,12 +508,12 @@ class Session:
         places = {(point.vm, point.address) for point in points}
         ends = {(vm.number, address) for vm in self.host.vms for address in vm.ends}
         for vm, address in places - ends:
-            self.host.machine.breakpoint(vm, address, True)
+            self.timeline.arm(vm, address, on=True)
         try:
             yield
         finally:
             for vm, address in places - ends:
-                self.host.machine.breakpoint(vm, address, False)
+                self.timeline.arm(vm, address, on=False)
 
     def _go(
         self,
@@ -541,8 +543,8 @@ class Session:
     def _judged(self, halt: Halt) -> Stop | None:
         """Turn a halt into a stop, or None to go on; counts hits and drops what was temporary."""
         if halt.kind == "end":
-            outcome = self.timeline.end
-            return Stop("end", _ending(outcome.outcome) if outcome else "", self._vcpu_of(halt))
+            end = self.timeline.end
+            return Stop("end", end.text if end else "", self._vcpu_of(halt))
         if halt.kind == "interrupted":
             return Stop("interrupted", "interrupted")
         hit = [point for point in self._hits(halt) if self._counts(point)]
@@ -704,22 +706,20 @@ class Session:
                     return stop
 
     def _one_host_step(self) -> Stop:
-        """Let the current vcpu's actor do one step of any kind."""
-        actor = self.actor_of(self.vcpu)
-        kinds = (StepKind.GUEST, StepKind.EXIT, StepKind.HOST, StepKind.WAIT)
+        """Let the current vcpu's task or guest do one step of any kind."""
         if self.locked:
             try:
-                self.give_turn(actor)
+                self.give_turn(self.actor_of(self.vcpu))
             except ConfigError as error:
                 return Stop("waits", str(error))
             return self._go(limit=self.position + 1)
         with self._armed(self._enabled(Breakpoint)):
-            watching = self._watching(kinds=kinds, actor=actor)
+            watching = self._watching(kinds=OWN_STEPS, owner=self.vcpu.index)
             while True:
                 halt = self.timeline.forward(self.position + PATIENCE, watching=watching)
                 if halt.kind == "limit":
                     return Stop("waits", f"v{self.vcpu.index} did nothing in {PATIENCE} steps")
-                if halt.by is StoppedBy.KIND and halt.actor == actor:
+                if halt.by is StoppedBy.KIND:
                     return Stop("step")
                 stop = self._judged(halt)
                 if stop is not None:
@@ -753,10 +753,8 @@ class Session:
         return self._last(watching, lambda halt: halt.by is StoppedBy.READY)
 
     def _one_host_step_back(self) -> Stop:
-        actor = self.actor_of(self.vcpu)
-        kinds = (StepKind.GUEST, StepKind.EXIT, StepKind.HOST, StepKind.WAIT)
-        watching = Watching(kinds=kinds, actor=actor)
-        return self._last(watching, lambda halt: halt.actor == actor)
+        watching = Watching(kinds=OWN_STEPS, owner=self.vcpu.index)
+        return self._last(watching, lambda halt: halt.by is StoppedBy.KIND)
 
     def _last(self, watching: Watching, accept: Callable[[Halt], bool]) -> Stop:
         """Go to the last stop before here, looking nearby first; else to the beginning."""
@@ -882,18 +880,6 @@ def _is_call(word: int) -> bool:
 
 def _is_return(word: int) -> bool:
     return word & 0xFC0007FF == 0x4C000020
-
-
-def _ending(outcome: object) -> str:
-    kind = getattr(outcome, "kind", "")
-    text = {
-        "exit": f"the guest exited with status {getattr(outcome, 'status', 0)}",
-        "deadlock": "deadlock: no vcpu can ever run again",
-        "trap": "a guest trap that nobody handles",
-        "limit": "the instruction limit was reached",
-    }.get(kind, kind)
-    explanation = getattr(outcome, "explanation", "")
-    return f"{text}\n{explanation}" if explanation else text
 
 
 __all__ = ["WORD", "Session", "Stop"]

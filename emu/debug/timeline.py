@@ -1,97 +1,38 @@
-"""A run that can be at any of its positions, forwards and backwards.
+"""The history of a scheduler's run: the engine in C does the steps.
 
-A position is the number of steps since the beginning: guest instructions, host operations,
-interrupts taken, turns of the scheduler, and edits from outside (`emu_step` in csrc/engine.abi.h
-says what one step is). The state at a position is always the same, bit for bit, however it is
-reached: going back is restoring a snapshot and replaying. An edit (a register set by hand, another
-vcpu's turn) is a step like the others, is replayed like them, and ends the future that was
-recorded beyond it.
-
-Knows nothing of breakpoints' conditions or of who watches; see `session.py`.
+What one step is, `emu_step` in csrc/engine.abi.h says.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
-from hashlib import blake2b
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, cast
 
-from emu.core.engine import StepKind, Verdict
+from emu.core.engine import ACTOR_WORDS, Verdict, fields
 from emu.core.watching import StoppedBy
-from emu.errors import ReplayError
+from emu.debug.history import MOST_BYTES, PLENTY, End, Halt, History
 from emu.hv.host import Outcome
 from emu.hv.schedulers import RoundRobin, Scheduler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable
 
     from emu.core.machine import Snapshot
     from emu.core.watching import Watching
     from emu.hv.host import Host
 
-INTERVAL: Final = 1 << 18  # steps between snapshots while a run is new
-MOST_SNAPSHOTS: Final = 128
-MOST_BYTES: Final = 256 << 20
-FAR: Final = 1 << 62  # no run gets there
-PLENTY: Final = (1 << 63) - 1
+INTERVAL: Final = 1 << 18
+SLICE: Final = fields("actor")[1]["slice"]
+ENDINGS: Final = {
+    "deadlock": "deadlock: no vcpu can ever run again",
+    "trap": "a guest trap that nobody handles",
+    "limit": "the instruction limit was reached",
+}
 
 
-class Patch(NamedTuple):
-    """Bytes put into a VM's memory."""
+class Timeline(History):
+    """A run by a scheduler. Raises what Host.prepare does."""
 
-    vm: int
-    address: int
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """A change from outside. text: what it is, for people. words: ref -> value."""
-
-    position: int
-    text: str
-    words: Mapping[int, int]
-    patches: Sequence[Patch] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """The last position of a run, and how it ended there."""
-
-    position: int
-    outcome: Outcome
-
-
-@dataclass(frozen=True, slots=True)
-class Halt:
-    """Why going forward stopped.
-
-    start: nothing has happened yet.
-    limit: the position asked for is reached. breakpoint: `actor`'s guest is in front of one.
-    watching: for one of the reasons given, `by` and `which`. end: nothing can go on.
-    interrupted: by the user.
-    """
-
-    kind: str
-    actor: int = 0
-    by: StoppedBy = StoppedBy.NOTHING
-    which: int = 0
-    last: StepKind = StepKind.NONE
-
-
-class _Moment(NamedTuple):
-    """All that makes up one position."""
-
-    position: int
-    snapshot: Snapshot
-    next_turn: int
-    instructions: int
-    counters: bytes
-
-
-class Timeline:
-    """The history of a host's run, from the host as it is now."""
+    interval = INTERVAL
 
     def __init__(
         self,
@@ -102,99 +43,47 @@ class Timeline:
         most_insns: int = PLENTY,
         interrupted: Callable[[], bool] = lambda: False,
     ) -> None:
-        self.host = host
-        self.machine = host.machine
-        self.interrupted = interrupted
-        self.position = 0
-        self.frontier = 0  # the last position that has been recorded
-        self.end: End | None = None
-        self.edits: list[Edit] = []
-        self.most_bytes = most_bytes
+        super().__init__(host, most_bytes=most_bytes, interrupted=interrupted)
         self.most_insns = most_insns
         self._order, self._slice = host.prepare(scheduler or RoundRobin())
-        self._moments: list[_Moment] = []
         self.machine.pay_interrupts(True)
         self._remember()
 
-    # -- what there is
-
-    @property
-    def snapshots(self) -> int:
-        """How many snapshots are kept."""
-        return len(self._moments)
-
     @property
     def snapshot_bytes(self) -> int:
-        """How much memory they take."""
+        """How much memory the snapshots take."""
         return self.machine.snapshot_bytes
 
-    def digest(self) -> str:
-        """Identify the whole state: words and memory. Equal states have equal digests."""
-        found = blake2b(self.machine.words.tobytes(), digest_size=16)
-        for vm in self.host.vms:
-            found.update(self.machine.memory(vm.number))
-        return found.hexdigest()
+    def _keep(self) -> object:
+        return self.machine.snapshot(), self.host.engine.next_turn
 
-    # -- forwards
+    def _return_to(self, kept: object) -> None:
+        snapshot, self.host.engine.next_turn = cast("tuple[Snapshot, int]", kept)
+        self.machine.restore(snapshot)
 
-    def forward(
-        self,
-        limit: int = FAR,
-        *,
-        watching: Watching | None = None,
-        first: bool = False,
-        again: bool = False,
-    ) -> Halt:
-        """Go on to a position, or until something stops it.
+    def arm(self, vm: int, address: int, *, on: bool) -> None:
+        """Set or remove a breakpoint at a real address. Raises MemoryAccessError."""
+        self.machine.breakpoint(vm, address, on)
 
-        again: the watching goes on where it stopped; it does not take a new look.
-
-        first: what the machine stands in front of (breakpoint, instruction to catch) counts; it
-        does not for a run that goes on from where it has stopped for just that.
-        """
-        if watching is not None and not again:
-            watching.look(self.host.engine, self.machine, first=first)
-        passing = not first
-        while self.position < limit:
-            if self.interrupted():
-                return Halt("interrupted")
-            if self.end is not None and self.position >= self.end.position:
-                return Halt("end")
-            if self._redo():
-                continue
-            if passing:
-                self._pass_breakpoint()
-            passing = False
-            halt = self._stretch(limit, watching)
-            if halt is not None:
-                return halt
-            if watching is not None:
-                watching.go_on()
-        return Halt("limit")
+    def give_turn(self, actor: int, instructions: int) -> None:
+        """Make an actor the one whose turn it is, for so many guest instructions."""
+        words = {
+            self.host.machine_refs.sched_last: 1 + actor,
+            self.machine.area("actor") + ACTOR_WORDS * actor + SLICE: 1 + instructions,
+        }
+        self.edit(f"the turn of {self.host.actor_name(actor)}", words)
 
     def _pass_breakpoint(self) -> None:
-        """Let whoever goes next pass the breakpoint that it stands in front of."""
         actor = self.host.engine.turn(self.machine)
         vcpu = None if actor is None else self.host.engine.guest(self.machine, actor)
         if vcpu is not None:
             arch = self.host.vcpus[vcpu].arch
             self.host.words[arch.passing] = self.host.words[arch.nia] + 1 & PLENTY
 
-    def _redo(self) -> bool:
-        """Do the edit that was made at this position, if there was one."""
-        at = bisect_left(self.edits, self.position, key=lambda edit: edit.position)
-        if at == len(self.edits) or self.edits[at].position != self.position:
-            return False
-        self._perform(self.edits[at])
-        return True
-
     def _stretch(self, limit: int, watching: Watching | None) -> Halt | None:
-        """Run up to the next snapshot, edit or limit; None: nothing special happened."""
-        at = bisect_left(self.edits, self.position, key=lambda edit: edit.position)
-        if at < len(self.edits):
-            limit = min(limit, self.edits[at].position)
-        last = self._moments[bisect_right(self._moments, self.position, key=_place) - 1]
-        limit = min(limit, max(last.position + INTERVAL, self.position + 1))
+        """Run up to the next snapshot, edit or limit."""
+        last = self._last_kept()
+        limit = min(self._next_edit(limit), max(last + self.interval, self.position + 1))
         host = self.host
         stop = host.engine.run(
             self.machine,
@@ -206,15 +95,16 @@ class Timeline:
             watching=watching,
         )
         host.instructions += stop.insns
+        self._heard()
         self._move(self.position + stop.steps)
         by = StoppedBy.NOTHING if watching is None else watching.stopped_by
         if stop.verdict is Verdict.CALL:
             self._move(self.position + 1)
         if host.answer(stop) or stop.verdict is Verdict.PAUSE:
-            if self.position - last.position >= INTERVAL:
+            if self.position - last >= self.interval:
                 self._remember()
             if host.instructions >= self.most_insns:
-                self.end = End(self.position, Outcome("limit", host.instructions))
+                self.end = _end(self.position, Outcome("limit", host.instructions))
                 return Halt("end", stop.actor)
             if by is StoppedBy.NOTHING or watching is None:
                 return None
@@ -224,7 +114,7 @@ class Timeline:
         outcome = host.outcome(stop)
         if outcome is None:  # pragma: no cover - every verdict but PAUSE has one
             raise AssertionError(stop.verdict)
-        self.end = End(self.position, outcome)
+        self.end = _end(self.position, outcome)
         return Halt("end", stop.actor)
 
     def _ends_here(self, actor: int) -> bool:
@@ -233,158 +123,7 @@ class Timeline:
         vcpu = self.host.vcpus[0 if index is None else index]
         return self.host.words[vcpu.arch.nia] in self.host.vms[vcpu.kvm.number].ends
 
-    def _move(self, position: int) -> None:
-        self.position = position
-        self.frontier = max(self.frontier, position)
 
-    # -- edits
-
-    def edit(self, text: str, words: Mapping[int, int], patches: Sequence[Patch] = ()) -> None:
-        """Change the state by hand: a step of its own, after which the future is open again."""
-        if self.end is not None and self.position >= self.end.position:
-            raise ReplayError("the run is over here; go back before you change something")
-        self.forget_future()
-        change = Edit(self.position, text, dict(words), tuple(patches))
-        self.edits.append(change)
-        self._perform(change)
-
-    def forget_future(self) -> None:
-        """Make the present position the end of what is recorded."""
-        self.edits = [edit for edit in self.edits if edit.position < self.position]
-        del self._moments[bisect_right(self._moments, self.position, key=_place) :]
-        self.end = None
-        self.frontier = self.position
-
-    def _perform(self, edit: Edit) -> None:
-        for patch in edit.patches:
-            self.machine.write(patch.vm, patch.address, patch.data)
-        for ref, value in edit.words.items():
-            self.host.words[ref] = value
-        self._move(self.position + 1)
-
-    # -- backwards, and anywhere
-
-    def goto(self, position: int) -> None:
-        """Be at a position that has been recorded. Raises ReplayError."""
-        if not 0 <= position <= self.frontier:
-            raise ReplayError(f"a position must be 0 to {self.frontier}, got {position}")
-        self._restore(self._moment_at(position), position)
-        while self.position < position:
-            if self._redo():
-                continue
-            halt = self._quiet(position)
-            if halt is not None:
-                raise ReplayError(
-                    f"replaying to position {position} ended at {self.position}: {halt.kind}"
-                )
-
-    def _quiet(self, position: int) -> Halt | None:
-        """Stretch towards a position past all breakpoints."""
-        self._pass_breakpoint()
-        halt = self._stretch(position, None)
-        if halt is not None and halt.kind == "breakpoint":
-            return None
-        if halt is not None and self.position == position:
-            return None
-        return halt
-
-    def remember(self) -> None:
-        """Keep a snapshot here, so that coming back is quick."""
-        self._remember()
-
-    def last(
-        self,
-        before: int,
-        watching: Watching | None,
-        accept: Callable[[Halt], bool],
-        *,
-        near: int = 0,
-    ) -> int | None:
-        """Find the last position below `before` where going forward would stop; None: none.
-
-        accept: judges a stop, with the machine at it; it is also told of each `start` of a
-        stretch. near: look first this far back, and then ever further. Leaves the machine
-        anywhere. Raises KeyboardInterrupt if the user interrupts.
-        """
-        while near and near < INTERVAL and near < before:
-            self.goto(before - near)
-            self._remember()
-            found = self._last_between(before - near, before, before, watching, accept)
-            if found is not None:
-                return found
-            near *= 8
-        for i in range(bisect_left(self._moments, before, key=_place) - 1, -1, -1):
-            start = self._moments[i].position
-            until = self._moments[i + 1].position if i + 1 < len(self._moments) else before
-            found = self._last_between(start, min(until, before), before, watching, accept)
-            if found is not None:
-                return found
-        return None
-
-    def _last_between(
-        self,
-        start: int,
-        until: int,
-        before: int,
-        watching: Watching | None,
-        accept: Callable[[Halt], bool],
-    ) -> int | None:
-        self.goto(start)
-        accept(Halt("start"))
-        found = None
-        first = True
-        while self.position < until:
-            halt = self.forward(until, watching=watching, first=first)
-            first = False
-            if halt.kind == "interrupted":
-                raise KeyboardInterrupt
-            if halt.kind in ("breakpoint", "watching") and self.position < before and accept(halt):
-                found = self.position
-            if halt.kind == "end":
-                break
-        return found
-
-    def _moment_at(self, position: int) -> _Moment:
-        return self._moments[bisect_right(self._moments, position, key=_place) - 1]
-
-    def _restore(self, moment: _Moment, wanted: int) -> None:
-        """Restore a snapshot, unless the machine is on the way from it already."""
-        if moment.position <= self.position <= wanted:
-            return
-        self.machine.restore(moment.snapshot)
-        self.host.engine.next_turn = moment.next_turn
-        self.host.engine.all_counters.cast("B")[:] = moment.counters
-        self.host.instructions = moment.instructions
-        self.position = moment.position
-
-    def _remember(self) -> None:
-        at = bisect_left(self._moments, self.position, key=_place)
-        if at < len(self._moments) and self._moments[at].position == self.position:
-            return
-        engine = self.host.engine
-        moment = _Moment(
-            self.position,
-            self.machine.snapshot(),
-            engine.next_turn,
-            self.host.instructions,
-            engine.all_counters.tobytes(),
-        )
-        self._moments.insert(at, moment)
-        while len(self._moments) > MOST_SNAPSHOTS:
-            self._thin()
-        while len(self._moments) > 2 and self.snapshot_bytes > self.most_bytes:
-            self._thin()
-
-    def _thin(self) -> None:
-        """Drop the snapshot that is missed least: close to others, and far from here."""
-
-        def loss(i: int) -> float:
-            gap = self._moments[i + 1].position - self._moments[i - 1].position
-            return gap / (1 + abs(self.position - self._moments[i].position))
-
-        candidates = range(1, len(self._moments) - 1)
-        del self._moments[min(candidates, key=loss)]
-
-
-def _place(moment: _Moment) -> int:
-    return moment.position
+def _end(position: int, outcome: Outcome) -> End:
+    text = ENDINGS.get(outcome.kind, f"the guest exited with status {outcome.status}")
+    return End(position, f"{text}\n{outcome.explanation}".rstrip(), outcome)

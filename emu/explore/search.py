@@ -67,6 +67,13 @@ class Term(NamedTuple):
     zero: bool = False
 
 
+class Mark(NamedTuple):
+    """A place in the history of a search's steps."""
+
+    undo: int
+    hash: int
+
+
 class Stand(NamedTuple):
     """What an actor stands before: see `emu_stand`. kind: a PointKind, or an OpCode of the host."""
 
@@ -324,6 +331,34 @@ class Search:
     def hold(self, on: bool) -> None:
         """While on, a step ends where an actor enters the guest."""
         lib.emu_search_hold(self._handle, on)
+
+    def single(self, on: bool) -> None:
+        """While on, a step is one instruction, interrupt or host operation, visible or not."""
+        lib.emu_search_single(self._handle, on)
+
+    def stands(self, actor: int) -> bool:
+        """Whether an actor stands where a step of a schedule begins."""
+        return bool(lib.emu_search_stands(self._handle, actor))
+
+    def here(self) -> Mark:
+        """The place in the history of steps, to return to."""
+        mark = lib.emu_search_here(self._handle)
+        return Mark(mark.undo, mark.hash)
+
+    def back(self, mark: Mark) -> None:
+        """Return to an earlier place."""
+        lib.emu_search_back(self._handle, tuple(mark))
+
+    def notice(self) -> None:
+        """Make state words that were written from outside a part of the history."""
+        lib.emu_search_notice(self._handle)
+
+    def write(self, address: int, data: bytes) -> None:
+        """Write guest memory, as a part of the history. Raises ConfigError for known code."""
+        if lib.emu_search_write(self._handle, address, data, len(data)):
+            raise ConfigError(
+                f"a search follows the code as it was loaded, so {address:#x} cannot be written"
+            )
 
     def stand(self, actor: int) -> Stand:
         """What an actor stands before."""

@@ -7,7 +7,8 @@ from hv.machine import RING, machine
 
 from emu.core.engine import StepKind
 from emu.core.watching import StoppedBy, Watched, Watching
-from emu.debug.timeline import Patch, Timeline
+from emu.debug.history import Patch
+from emu.debug.timeline import Timeline
 from emu.errors import ReplayError
 from emu.hv.schedulers import Random, RoundRobin
 
@@ -159,7 +160,7 @@ def test_the_end_is_found_again():
 
 def test_a_host_step_can_be_stopped_after():
     timeline = Timeline(machine(RING, smt=2))
-    halt = timeline.forward(watching=Watching(kinds=[StepKind.HOST], actor=1))
+    halt = timeline.forward(watching=Watching(kinds=[StepKind.HOST], owner=1))
     assert halt.by is StoppedBy.KIND
     assert halt.actor == 1
 

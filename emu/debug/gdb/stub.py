@@ -365,7 +365,7 @@ class Stub:
 
     def _end(self) -> tuple[int, bytes]:
         end = self.session.timeline.end
-        if end is None or end.outcome.kind == "exit":
+        if end is None or end.outcome is None or end.outcome.kind == "exit":
             return SIGTRAP, b"replaylog:end;"
         if end.outcome.kind == "trap":
             vcpu = self.session.host.vcpus[end.outcome.vcpu or 0]
@@ -376,7 +376,7 @@ class Stub:
     def _over_reply(self) -> bytes:
         """Tell of the end for good: gdb asked to go on where nothing can."""
         end = self.session.timeline.end
-        if end is not None and end.outcome.kind == "exit":
+        if end is not None and end.outcome is not None and end.outcome.kind == "exit":
             self._stop = b"W%02x" % (end.outcome.status & 0xFF)
             return self._stop
         return self._report(Stop("end", "nothing can go on here; go back instead"))
