@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from emu.cli.debug_session import session_of
@@ -10,6 +12,9 @@ from emu.cli.guest_source import GuestSource, guest_options
 from emu.cli.input_files import read_input
 from emu.cli.machine_options import MachineOptions, machine_options
 from emu.debug.repl import Repl, standard
+
+if TYPE_CHECKING:
+    from emu.debug.session import Session
 
 
 @click.command("debug")
@@ -31,8 +36,15 @@ def command(
 
     Everything is recorded: reverse-stepi, reverse-continue and goto go back.
     """
+    return run_repl(session_of(guest, machine), scripts, commands, batch=batch)
+
+
+def run_repl(
+    session: Session, scripts: tuple[str, ...], commands: tuple[str, ...], *, batch: bool
+) -> int:
+    """Run what the command line says, then prompt unless `batch`; returns the exit code."""
     texts = [read_input(name).decode("utf-8", "replace") for name in scripts]
-    repl = standard(session_of(guest, machine))
+    repl = standard(session)
     fine = _start(repl, texts, commands, stop=batch)
     if not fine and batch:
         return EXIT_FAILED

@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from emu.cli.case_files import read_case
+from emu.cli.debug import run_repl
 from emu.cli.exit_codes import EXIT_OK, EXIT_VIOLATION
 from emu.cli.run import output
+from emu.debug.choices import Choices
+from emu.debug.inspected import Inspected
+from emu.debug.session import Session
 from emu.errors import ConfigError
 from emu.explore.minimise import last_avoidable
-from emu.explore.replay import replay
+from emu.explore.replay import replay, scene_of
 from emu.explore.schedule import short_text
 from emu.explore.zoo import switched_on
 from emu.trace.trace_file import TraceFile
@@ -22,6 +26,7 @@ from emu.trace.trace_file import TraceFile
 if TYPE_CHECKING:
     from typing import IO
 
+    from emu.explore.case import Case
     from emu.explore.minimise import Avoidable
     from emu.explore.narrate import Told
     from emu.explore.replay import Replay, Scene
@@ -31,7 +36,22 @@ if TYPE_CHECKING:
 @click.argument("name", metavar="CASE")
 @click.option("--json", "as_json", is_flag=True, help="Report as one JSON object.")
 @click.option("--trace", metavar="FILE", help="Write the host's events, with steps for times.")
-def command(name: str, *, as_json: bool, trace: str | None) -> int:
+@click.option("--debug", is_flag=True,
+              help="Open it in the debugger, at the last point where it could be avoided.")
+@click.option("-x", "scripts", multiple=True, metavar="SCRIPT", help="--debug: run a script.")
+@click.option("--ex", "commands", multiple=True, metavar="CMD", help="--debug: run a command.")
+@click.option("--batch", is_flag=True,
+              help="--debug: leave then; exit 1 at the first command that fails.")  # fmt: skip
+def command(
+    name: str,
+    *,
+    as_json: bool,
+    trace: str | None,
+    debug: bool,
+    scripts: tuple[str, ...],
+    commands: tuple[str, ...],
+    batch: bool,
+) -> int:
     """Replay a case exactly and tell it step by step.
 
     CASE is a file that emu explore, litmus or fuzz wrote, - is standard input. It is replayed
@@ -40,6 +60,14 @@ def command(name: str, *, as_json: bool, trace: str | None) -> int:
     if as_json and trace == "-":
         raise click.UsageError("--json leaves no room for another report on standard output")
     case = read_case(name)
+    if debug:
+        if as_json or trace:
+            raise click.UsageError("--debug goes with -x, --ex and --batch only")
+        done = replay(case)
+        decided = _decided(done)
+        with switched_on(case.setting.bugs):
+            session = _open(done, decided)
+            return run_repl(session, scripts, commands, batch=batch)
     with contextlib.ExitStack() as files:
         file = files.enter_context(output(trace)) if trace else None
         done = replay(case, None if file is None else _Tracing(file).step)
@@ -51,6 +79,44 @@ def command(name: str, *, as_json: bool, trace: str | None) -> int:
         if decided is not None:
             click.echo(str(decided))
     return EXIT_VIOLATION if done.reproduced else EXIT_OK
+
+
+def _open(done: Replay, decided: Avoidable | None) -> Session:
+    """Stand in the debugger at the last point where the bad end could be avoided, and say so."""
+    case = done.case
+    _print_case(case)
+    for line in _fit(done):
+        click.echo(line)
+    if not done.reproduced:
+        click.echo("it is not reproduced: this is the end of its schedule")
+    exact = replace(case, schedule=done.schedule, trail=())
+    laboratory = Inspected()
+    scene = scene_of(exact, laboratory=laboratory)
+
+    def ended() -> str:
+        bad = f"\nthis should not be: {case.expected}" if scene.bad() else ""
+        return f"nothing more can happen: {scene.outcome()}{bad}"
+
+    history = Choices(scene.host or laboratory.frame, scene.search, exact.schedule, ended=ended)
+    steps = len(exact.schedule) - 1 if decided is None else max(decided.steps, 0)
+    history.go_to_step(steps if done.reproduced else len(exact.schedule))
+    if decided is not None:
+        click.echo(str(decided))
+    click.echo(
+        f"in front of step {steps} of {len(exact.schedule)}; `choose` lists what else can happen, "
+        "`continue` follows the schedule"
+    )
+    session = Session(history.host, history=history)
+    choice = history.next()
+    if choice is not None and choice.actor < len(history.host.vcpus):
+        session.select(choice.actor)
+    return session
+
+
+def _print_case(case: Case) -> None:
+    setting = case.setting
+    bugs = f", bugs {' '.join(setting.bugs)}" if setting.bugs else ""
+    click.echo(f"{case.name} on {setting.host}{bugs}: {case.property}: {case.expected}")
 
 
 class _Tracing:

@@ -108,6 +108,26 @@ class Choices(History):
         """Return the steps up to here as a schedule of visible operations."""
         return [taken.choice for taken in self._taken[: self.position] if taken.visible]
 
+    def go_to_step(self, number: int) -> None:
+        """Be in front of a step of the plan, counted from 0, or where it was left or ended."""
+        while True:
+            _, planned = self._choose()
+            if planned and self._planned >= number:
+                return
+            if self._planned >= len(self.plan) or self.misfit is not None:
+                return
+            if self.forward(self.position + 1).kind != "limit":
+                return
+
+    def follow(self, plan: Sequence[Choice]) -> None:
+        """Go back to the beginning, and follow another schedule to its end."""
+        self.goto(0)
+        self.forget_future()
+        self.plan, self.misfit = tuple(plan), None
+        self._planned, self._holder = 0, None
+        self._point()
+        self.go_to_step(len(self.plan))
+
     def choose(self, choice: Choice) -> None:
         """Make something else happen next, and forget the plan. Raises ConfigError."""
         if choice not in self.search.choices():

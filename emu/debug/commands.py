@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Final
 
 from emu.asm.source import read_bytes
 from emu.debug import show
+from emu.debug.choices import Choices
 from emu.debug.expression import ExpressionError, parse
 from emu.debug.history import Edit, Patch
 from emu.debug.names import ALIASES, WORD
 from emu.debug.registers import set_register
 from emu.debug.stops import Breakpoint, Catchpoint, Point, Stop, Watchpoint
 from emu.errors import EmuError
+from emu.explore.schedule import parse_short, short_text
 from emu.hv.event import Event
 from emu.hv.ops import Reason
 from emu.isa.hcalls import HCALLS
@@ -347,6 +349,29 @@ def _run(it: Interpreter, text: str) -> None:
     it.arrive(it.session.run_alone(it.session.actor_of(vcpu), it.number(count.strip())))
 
 
+@command("choose", "[CHOICE]", "of a case: what can happen next; make it happen (0, 1l, 2d)",
+         group=WHO)  # fmt: skip
+def _choose(it: Interpreter, text: str) -> None:
+    history = _choices(it)
+    if text:
+        wanted = parse_short(text)
+        if len(wanted) != 1:
+            raise CommandError(f"choose takes one step of a schedule, got {text[:40]!r}")
+        history.choose(wanted[0])
+        it.say(f"next: {it.session.next_step()}")
+        return
+    for choice in history.possible():
+        mark = "=>" if choice == history.next() else "  "
+        it.say(f"{mark} {short_text([choice]):4} {history.said(choice)}")
+
+
+def _choices(it: Interpreter) -> Choices:
+    history = it.session.timeline
+    if not isinstance(history, Choices):
+        raise CommandError("this run has a scheduler: `switch` and `run` say who goes on")
+    return history
+
+
 @command("lock", "on|off", "whether the other vcpus stand still while one steps", group=WHO)
 def _lock(it: Interpreter, text: str) -> None:
     if text not in ("on", "off", ""):
@@ -398,7 +423,7 @@ def _tbreak(it: Interpreter, text: str) -> None:
     _set_break(it, text, temporary=True)
 
 
-@command("watch", "EXPRESSION [if CONDITION]",
+@command("watch", "EXPRESSION [thread vN] [if CONDITION]",
          "stop after a step that changes a value: memory, registers, SPRs, hypervisor fields",
          group=STOPPING)  # fmt: skip
 def _watch(it: Interpreter, text: str) -> None:
@@ -406,6 +431,7 @@ def _watch(it: Interpreter, text: str) -> None:
     expression = it.decorate(scratch, text)
     point = it.session.watch(expression)
     point.condition, point.condition_text = scratch.condition, scratch.condition_text
+    point.vcpu = scratch.vcpu
     it.say(f"watchpoint {point.number}: {point.text}")
 
 
@@ -858,6 +884,11 @@ SESSION: Final = "session"
 @command("save", "FILE", "keep all that was done by hand, and this place, as text", group=SESSION)
 def _save(it: Interpreter, text: str) -> None:
     line = it.session.timeline
+    if isinstance(line, Choices):
+        if line.edits:
+            raise CommandError("a schedule has no place for what was changed by hand")
+        _write(text, short_text(line.schedule()) + "\n")
+        return
     data = {
         "format": FORMAT,
         "position": line.position,
@@ -873,15 +904,27 @@ def _save(it: Interpreter, text: str) -> None:
             if edit.position < line.position
         ],
     }
+    _write(text, json.dumps(data, indent=1) + "\n")
+
+
+def _write(name: str, text: str) -> None:
     try:
-        Path(text).write_text(json.dumps(data, indent=1) + "\n", "ascii")
+        Path(name).write_text(text, "ascii")
     except (OSError, ValueError) as error:
-        raise CommandError(f"cannot write {text}: {error}") from None
+        raise CommandError(f"cannot write {name}: {error}") from None
 
 
 @command("load", "FILE", "do again what was saved, and be where that was", group=SESSION)
 def _load(it: Interpreter, text: str) -> None:
     session = it.session
+    if isinstance(session.timeline, Choices):
+        try:
+            plan = parse_short(Path(text).read_text("ascii"))
+        except (OSError, ValueError) as error:
+            raise CommandError(f"cannot read {text}: {error}") from None
+        session.timeline.follow(plan)
+        it.arrive(Stop("goto"))
+        return
     try:
         data = json.loads(read_bytes(Path(text)))
         if data["format"] != FORMAT:

@@ -594,7 +594,16 @@ class Session:
             ]
             if halt.by is StoppedBy.WORD and vcpu is not None:
                 found += self._accessed(vcpu)
-        return [point for point in found if self._applies(point, vcpu)]
+        return [
+            point
+            for point in found
+            if self._applies(point, vcpu) and (vcpu is not None or self._did(point, halt.actor))
+        ]
+
+    def _did(self, point: Point, actor: int) -> bool:
+        """Whether it was the vcpu that a watchpoint is about that changed the value."""
+        index = self.host.engine.guest(self.host.machine, actor)
+        return point.vcpu is None or point.vcpu == (actor if index is None else index)
 
     def _accessed(self, vcpu: int) -> list[Point]:
         """List the points whose bytes a vcpu's next instruction accesses."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from emu.core.machine import Machine
+    from emu.explore.litmus.laboratory import Laboratory
     from emu.explore.litmus.model import Condition, Litmus
     from emu.explore.litmus.verdict import Violation
     from emu.explore.search import Choice, Search
@@ -86,15 +87,18 @@ class Replay:
         return tuple(told.choice for told in self.told)
 
 
-def scene_of(case: Case, max_states: int = UNLIMITED) -> Scene:
+def scene_of(
+    case: Case, max_states: int = UNLIMITED, laboratory: Laboratory | None = None
+) -> Scene:
     """Set the scene, at the initial state; the bugs of the case must be on.
 
-    max_states: of a search that begins from there. Raises LitmusError, ConfigError,
+    max_states: of a search that begins from there. laboratory: where the machine of a litmus test
+    comes from. Raises LitmusError, ConfigError,
     SearchRefusedError.
     """
     if case.kind == "guest":
         return _guest_scene(case, max_states)
-    return _litmus_scene(case, max_states)
+    return _litmus_scene(case, max_states, laboratory)
 
 
 def replay(case: Case, watch: Watch | None = None) -> Replay:
@@ -160,7 +164,7 @@ def _trail_of(told: Told) -> str:
 # ---- the scene -------------------------------------------------------------------------------
 
 
-def _litmus_scene(case: Case, max_states: int) -> Scene:
+def _litmus_scene(case: Case, max_states: int, laboratory: Laboratory | None) -> Scene:
     setting = case.setting
     test = parse(case.program, case.name)
     condition = parse_condition(case.condition, "condition") if case.condition else None
@@ -175,7 +179,7 @@ def _litmus_scene(case: Case, max_states: int) -> Scene:
         ample=False,
         max_states=max_states,
     )
-    stage = prepare(build(test), options, setting.host)
+    stage = prepare(build(test), options, setting.host, laboratory)
     search = stage.search
 
     def state() -> dict[str, object]:

@@ -194,6 +194,13 @@ def test_commands_run_at_a_breakpoint(prompt):
     assert "here it is\n$1 = 0x" in prompt("c")
 
 
+def test_a_watch_of_one_thread_passes_over_what_others_do(prompt):
+    assert "watchpoint 1: v1.doorbell_request" in prompt("watch v1.doorbell_request thread v1", "c")
+    assert "Write(v1.doorbell_request, 0)" in prompt("last v1.doorbell_request")
+    assert "v0 in" in prompt("delete", "watch v1.doorbell_request thread v0", "rc",
+                             "last v1.doorbell_request")  # fmt: skip
+
+
 def test_words_are_completed(prompt):
     assert completions(prompt.interpreter, "reverse-s", "reverse-s") == [
         "reverse-step", "reverse-stepi"]  # fmt: skip

@@ -1,0 +1,76 @@
+"""`emu replay CASE --debug`: from a finding to the debugger."""
+
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from debug.test_choices import FINE, SENDING
+
+from emu.explore.case import Case, Setting, case_text
+from emu.explore.litmus.guest import build
+from emu.explore.litmus.parse import parse
+from emu.explore.litmus.stage import prepare
+
+ROOT = Path(__file__).parents[2]
+
+
+def bad_schedule():
+    """A schedule at whose end P1 has read x before P0 wrote it."""
+    for seed in range(100):
+        source = random.Random(seed)
+        stage = prepare(build(parse(SENDING, "sending")), FINE, "power8")
+        stage.search.reset()
+        plan = []
+        while possible := stage.search.choices():
+            plan.append(source.choice(possible))
+            stage.search.take(plan[-1])
+        if stage.host is None and stage.search.machine.vcpu[1].gpr[7] == 0:
+            return tuple(plan)
+    raise AssertionError("no schedule was bad")
+
+
+@pytest.fixture
+def case(tmp_path):
+    made = Case(
+        kind="litmus", name="sending", property="order", expected="P1 sees what P0 wrote",
+        program=SENDING, condition="1:r7=0", schedule=bad_schedule(),
+        setting=Setting(host="power8"),
+    )  # fmt: skip
+    path = tmp_path / "sending.case"
+    path.write_text(case_text(made))
+    return path
+
+
+def opened(path, *commands):
+    arguments = [part for command in commands for part in ("--ex", command)]
+    return subprocess.run(
+        [sys.executable, "-m", "emu", "replay", str(path), "--debug", "--batch", *arguments],
+        capture_output=True, text=True, timeout=60, cwd=ROOT, check=False,
+    )  # fmt: skip
+
+
+def test_it_opens_where_the_bad_end_could_still_be_avoided(case):
+    done = opened(case, "choose", "info next", "continue")
+    assert done.returncode == 0, done.stderr
+    assert "sending on power8: order: P1 sees what P0 wrote" in done.stdout
+    assert "lwz     r7,0(r6)" in done.stdout
+    assert "this should not be: P1 sees what P0 wrote" in done.stdout
+
+
+def test_another_choice_leads_to_a_good_end_and_is_a_schedule(case, tmp_path):
+    saved = tmp_path / "good"
+    done = opened(case, "run v0 1", f"save {saved}", "continue", "p v1.r7", "rsi", "goto 0",
+                  f"load {saved}", "info next", "continue", "p v1.r7")  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "should not be" not in done.stdout.partition("nothing more")[2]
+    assert "$1 = 0x1" in done.stdout
+    assert "$2 = 0x1" in done.stdout
+
+
+def test_what_cannot_be_chosen_says_why(case):
+    done = opened(case, "choose 7")
+    assert done.returncode == 1
+    assert "error: this cannot happen now" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
