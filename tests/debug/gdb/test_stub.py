@@ -190,32 +190,75 @@ def nearly_valid(source):
     """One packet of any kind, with numbers at the edges of what makes sense."""
 
     def number():
-        return b"%x" % source.choice([0, 1, 2, 3, 0x3000, 0x10000, 0x10001, 0xFFFFC, 1 << 20,
-                                      1 << 63, (1 << 64) - 1, 1 << 64])  # fmt: skip
+        return b"%x" % source.choice(
+            [
+                0,
+                1,
+                2,
+                3,
+                0x3000,
+                0x10000,
+                0x10001,
+                0xFFFFC,
+                1 << 20,
+                1 << 63,
+                (1 << 64) - 1,
+                1 << 64,
+            ]
+        )
 
     def thread():
         return source.choice([b"1", b"2", b"0", b"-1", b"p1.1", b"p1.-1", b"p", b"9", b""])
 
     data = bytes(source.choice(b"0123456789abcdefx}*") for _ in range(source.randrange(20)))
     kinds = [
-        b"vCont;%s" % b";".join(
+        b"vCont;%s"
+        % b";".join(
             source.choice([b"c", b"s", b"C05", b"S05", b"r%s,%s" % (number(), number()), b"t"])
             + source.choice([b"", b":" + thread()])
             for _ in range(source.randrange(4))
         ),
         b"%s%s,%s:%s" % (source.choice([b"M", b"X"]), number(), number(), data),
         b"m%s,%s" % (number(), number()),
-        b"%s%s,%s,%s" % (source.choice([b"Z", b"z"]), source.choice([b"0", b"1", b"2", b"3", b"4", b"5"]),  # noqa: E501
-                         number(), number()),
+        b"%s%s,%s,%s"
+        % (
+            source.choice([b"Z", b"z"]),
+            source.choice([b"0", b"1", b"2", b"3", b"4", b"5"]),
+            number(),
+            number(),
+        ),
         b"%s%s" % (source.choice([b"Hg", b"Hc", b"T", b"Hx"]), thread()),
         b"P%s=%s" % (number(), data),
         b"p%s" % number(),
         b"G" + data,
-        source.choice([b"bs", b"bc", b"g", b"?", b"R00", b"vRun;", b"c", b"s", b"C0b", b"s" + number(),
-                       b"c" + number(), b"D;1", b"k", b"vKill;1", b"!", b"qC"]),  # fmt: skip
-        b"qXfer:%s:read:%s:%s,%s" % (source.choice([b"features", b"threads", b"exec-file", b"memory-map"]),  # noqa: E501
-                                     source.choice([b"", b"target.xml"]), number(), number()),
-    ]  # fmt: skip
+        source.choice(
+            [
+                b"bs",
+                b"bc",
+                b"g",
+                b"?",
+                b"R00",
+                b"vRun;",
+                b"c",
+                b"s",
+                b"C0b",
+                b"s" + number(),
+                b"c" + number(),
+                b"D;1",
+                b"k",
+                b"vKill;1",
+                b"!",
+                b"qC",
+            ]
+        ),
+        b"qXfer:%s:read:%s:%s,%s"
+        % (
+            source.choice([b"features", b"threads", b"exec-file", b"memory-map"]),
+            source.choice([b"", b"target.xml"]),
+            number(),
+            number(),
+        ),
+    ]
     return source.choice(kinds)
 
 
