@@ -61,7 +61,7 @@ DEFAULT_STATES = 5_000_000
 @click.option(
     "--timers",
     type=click.IntRange(0, 1000),
-    default=0,
+    default=1,
     show_default=True,
     help="How often in a run time may pass until something is due.",
 )
@@ -224,6 +224,8 @@ def _print(found: Explored) -> None:
     for ending in found.endings:
         if ending.bad:
             click.echo(f"{ending.bad}\n  schedule: {ending.schedule}")
+    if not found.endings and found.cut != "stopped":
+        click.echo("no interleaving comes to an end")
     facts = found.facts
     states = 0 if facts is None else facts.states
     click.echo(f"{found.cut or 'exhaustive'}: {states} states", err=True)

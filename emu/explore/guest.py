@@ -172,8 +172,8 @@ class GuestStage:
             else:
                 merged[key] = replace(known, count=known.count + found.times)
         cut = ended.cut
-        if not cut and any(key.startswith("waits for time") for key in merged):
-            cut = f"time passed at most {self.search.options.timers} times"
+        if not cut and not self.search.options.timers:
+            cut = "exhaustive, but time never passed"
         return Explored([merged[key] for key in sorted(merged)], ended.facts, cut)
 
     def _text(self, schedule: tuple[Choice, ...]) -> str:

@@ -6,6 +6,7 @@ Knows machines and points; knows nothing of litmus tests or of what a violation 
 from __future__ import annotations
 
 import enum
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -24,7 +25,8 @@ UNLIMITED: Final = (1 << 64) - 1
 NO_BOUND: Final = (1 << 32) - 1
 MAX_ACTORS: Final = 64
 MAX_CHOICES: Final = 256
-SLICE: Final = 200_000  # steps between two looks at the clock and the keyboard
+SLICE: Final = 200_000  # steps between two looks at the clock and the keyboard, at most
+PATIENCE: Final = 0.1  # seconds between them, about
 
 
 class Algorithm(enum.IntEnum):
@@ -428,8 +430,13 @@ class Search:
 
         progress: called now and then; False stops the search. Raises SearchRefusedError.
         """
+        slice_ = SLICE // 200
         while True:
-            match lib.emu_search_run(self._handle, SLICE):
+            begun = time.monotonic()
+            verdict = lib.emu_search_run(self._handle, slice_)
+            long = time.monotonic() - begun > PATIENCE
+            slice_ = max(1, slice_ // 2) if long else min(SLICE, slice_ * 2)
+            match verdict:
                 case lib.EMU_SEARCH_PAUSE:
                     if progress is not None and not progress(self.facts()):
                         return self._ended("stopped")
@@ -441,7 +448,7 @@ class Search:
                     return self._ended(f"cut off at {self.options.max_states} states")
                 case lib.EMU_SEARCH_FIRST:
                     return self._ended("stopped at the first violation")
-                case verdict:
+                case _:
                     self._fail(verdict)
 
     def _fail(self, verdict: int) -> None:

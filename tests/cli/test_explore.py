@@ -61,10 +61,27 @@ def test_a_guest_that_can_never_wake_is_a_deadlock(emu, tmp_path):
 
 
 def test_a_guest_that_waits_for_time_is_no_deadlock_and_not_exhausted(emu, guests):
-    done = emu("explore", guests / "astray.s")
+    done = emu("explore", guests / "astray.s", "--timers", 0)
     assert done.code == 0
     assert ":>waits for time to pass" in done.out
-    assert done.err.startswith("time passed at most 0 times")
+    assert done.err.startswith("exhaustive, but time never passed")
+    done = emu("explore", guests / "decrementer.s", "--timers", 2)
+    assert done.err.startswith("time passed at most 2 times")
+
+
+def test_a_guest_that_never_ends_is_said_to(emu, tmp_path):
+    path = tmp_path / "spin.s"
+    path.write_text("_start: b .\n")
+    done = emu("explore", path)
+    assert (done.code, done.out) == (0, "no interleaving comes to an end\n")
+
+
+def test_a_guest_whose_steps_are_long_stops_in_time(emu, tmp_path):
+    path = tmp_path / "count.s"
+    path.write_text("_start: addi 3,3,1\n b _start\n")
+    begun = time.monotonic()
+    assert emu("explore", path, "--time", 0.5).err.startswith("stopped: ")
+    assert time.monotonic() - begun < 10
 
 
 def test_registers_are_part_of_an_outcome_where_asked_for(emu, guests):
