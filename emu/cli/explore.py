@@ -187,6 +187,7 @@ def _cases(
         entry_exit=machine.entry_exit,
         run_when=machine.run_when,
         seed=machine.seed,
+        bugs=machine.bug,
         spurious=options.spurious,
         timers=options.timers,
     )

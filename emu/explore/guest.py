@@ -82,7 +82,7 @@ def explore(
         bounded = replace(options, preemptions=bound)
         now = _once(make, program, bounded, registers, progress)
         seen.append(now)
-        if not now.cut.startswith("exhaustive"):
+        if now.cut.startswith(("cut off at", "stopped")):
             break
         whole = now
     return _with_all(whole, seen)

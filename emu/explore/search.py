@@ -464,11 +464,12 @@ class Search:
             return f"sampled, {facts.runs} runs"
         if facts.cut_runs:
             return f"runs cut off at {options.max_steps} steps"
-        if facts.cut_timers:
-            return f"time passed at most {options.timers} times"
+        bounds = []
         if facts.cut_preemptions:
-            return f"exhaustive up to {options.preemptions} preemptions"
-        return ""
+            bounds.append(f"exhaustive up to {options.preemptions} preemptions")
+        if facts.cut_timers:
+            bounds.append(f"time passed at most {options.timers} times")
+        return ", ".join(bounds)
 
     def _ended(self, cut: str) -> Ended:
         raw = self._raw_facts()
