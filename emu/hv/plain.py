@@ -122,11 +122,19 @@ def _statements(body: list[ast.stmt]) -> list[ast.stmt]:
     return found
 
 
+def _is_context_manager(function: ast.FunctionDef) -> bool:
+    """Whether a function's yield is that of `@contextmanager`, so that it is no host code."""
+    return any(
+        isinstance(decorator, ast.Name) and decorator.id == "contextmanager"
+        for decorator in function.decorator_list
+    )
+
+
 def complaints(source: str, file: str) -> list[Complaint]:
     """Check every generator function in a module's source text."""
     found = []
     for function in ast.walk(ast.parse(source, file)):
-        if not isinstance(function, ast.FunctionDef):
+        if not isinstance(function, ast.FunctionDef) or _is_context_manager(function):
             continue
         for statement in _statements(function.body):
             if isinstance(statement, DEFINITIONS) or not _yields(statement):

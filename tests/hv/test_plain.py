@@ -67,3 +67,9 @@ def test_refused(body, message):
 
 def test_a_complaint_names_file_and_line():
     assert str(complaints("def f():\n    g((yield 1))\n", "f.py")[0]).startswith("f.py:2: ")
+
+
+def test_a_context_manager_is_no_host_code():
+    source = "{}def code():\n    try:\n        yield\n    finally:\n        pass\n"
+    assert complaints(source.format("@contextmanager\n"), "code.py") == []
+    assert complaints(source.format(""), "code.py")
