@@ -11,7 +11,7 @@ A ref is the number of a state word. Bits are numbered as the Power ISA does, mo
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from emu.hv.event import Event
 
 T = TypeVar("T")
+
+Ref: TypeAlias = int
+"""The word that a search must see an operation touch: a field of this type is in `Op.refs`.
+
+A field of type int that is a ref as well names a word of the actor's own, or one that never moves.
+"""
 
 WORD = (1 << 64) - 1
 
@@ -75,7 +81,7 @@ class Coded(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Op:
-    """What host code yields. `shared_refs` are the words others may see it touch."""
+    """What host code yields."""
 
     def coded(self) -> Coded:
         """Encode for the engine."""
@@ -86,8 +92,17 @@ class Op:
         return raw
 
     def refs(self) -> tuple[int, ...]:
-        """List the words it reads or writes."""
-        return ()
+        """List the words it reads or writes: its fields of type Ref."""
+        return tuple(getattr(self, field.name) for field in fields(self) if field.type == "Ref")
+
+
+@dataclass(frozen=True, slots=True)
+class Question(Op):
+    """An operation that answers yes or no."""
+
+    def answer(self, raw: int) -> bool:
+        """Answer as a truth value."""
+        return bool(raw)
 
 
 HostCode: TypeAlias = Generator[Op, Any, T]
@@ -153,7 +168,7 @@ def all_out(ref: int) -> Condition:
 class Read(Op):
     """Answers bits first:last of a word, no more than `limit`."""
 
-    ref: int
+    ref: Ref
     first: int = 0
     last: int = 63
     limit: int = WORD
@@ -163,16 +178,12 @@ class Read(Op):
         mask = (1 << (self.last - self.first + 1)) - 1
         return Coded(OpCode.READ, self.ref, 63 - self.last, mask, self.limit)
 
-    def refs(self) -> tuple[int, ...]:
-        """List the words it reads or writes."""
-        return (self.ref,)
-
 
 @dataclass(frozen=True, slots=True)
 class OneOf(Op):
     """Answers bits first:last of a word if they are one of `values`, else None."""
 
-    ref: int
+    ref: Ref
     values: tuple[int, ...]
     first: int = 0
     last: int = 63
@@ -187,13 +198,9 @@ class OneOf(Op):
         """Give the value at the position that the engine found."""
         return self.values[raw] if raw < len(self.values) else None
 
-    def refs(self) -> tuple[int, ...]:
-        """List the words it reads or writes."""
-        return (self.ref,)
-
 
 @dataclass(frozen=True, slots=True)
-class Check(Op):
+class Check(Question):
     """Answers whether a condition holds now."""
 
     condition: Condition
@@ -201,10 +208,6 @@ class Check(Op):
     def coded(self) -> Coded:
         """Encode for the engine."""
         return Coded(OpCode.CHECK, entries=1, pool=self.condition)
-
-    def answer(self, raw: int) -> bool:
-        """Answer as a truth value."""
-        return bool(raw)
 
     def refs(self) -> tuple[int, ...]:
         """List the words it reads or writes."""
@@ -248,88 +251,68 @@ class Await(Op):
 class Write(Op):
     """Sets a word to a constant."""
 
-    ref: int
+    ref: Ref
     value: int
 
     def coded(self) -> Coded:
         """Encode for the engine."""
         return Coded(OpCode.WRITE, self.ref, a=self.value)
 
-    def refs(self) -> tuple[int, ...]:
-        """List the words it reads or writes."""
-        return (self.ref,)
-
 
 @dataclass(frozen=True, slots=True)
 class Copy(Op):
     """Sets a word to another's value, which host code does not look at."""
 
-    ref: int
-    source: int
+    ref: Ref
+    source: Ref
 
     def coded(self) -> Coded:
         """Encode for the engine."""
         return Coded(OpCode.COPY, self.ref, self.source)
-
-    def refs(self) -> tuple[int, ...]:
-        """List the words it reads or writes."""
-        return (self.ref, self.source)
 
 
 @dataclass(frozen=True, slots=True)
 class Sum(Op):
     """Sets a word to another's value plus a constant, modulo 2**64."""
 
-    ref: int
-    source: int
+    ref: Ref
+    source: Ref
     addend: int
 
     def coded(self) -> Coded:
         """Encode for the engine."""
         return Coded(OpCode.SUM, self.ref, self.source, self.addend & WORD)
 
-    def refs(self) -> tuple[int, ...]:
-        """List the words it reads or writes."""
-        return (self.ref, self.source)
-
 
 @dataclass(frozen=True, slots=True)
 class Accumulate(Op):
     """Adds another word to a word, modulo 2**64."""
 
-    ref: int
-    source: int
+    ref: Ref
+    source: Ref
 
     def coded(self) -> Coded:
         """Encode for the engine."""
         return Coded(OpCode.ACCUMULATE, self.ref, self.source)
-
-    def refs(self) -> tuple[int, ...]:
-        """List the words it reads or writes."""
-        return (self.ref, self.source)
 
 
 @dataclass(frozen=True, slots=True)
 class Minimum(Op):
     """Lowers a word to another's value if that is less (unsigned)."""
 
-    ref: int
-    source: int
+    ref: Ref
+    source: Ref
 
     def coded(self) -> Coded:
         """Encode for the engine."""
         return Coded(OpCode.MIN, self.ref, self.source)
 
-    def refs(self) -> tuple[int, ...]:
-        """List the words it reads or writes."""
-        return (self.ref, self.source)
-
 
 @dataclass(frozen=True, slots=True)
-class CompareAndSet(Op):
+class CompareAndSet(Question):
     """Atomically replaces `old` by `new`; answers whether the word was `old`."""
 
-    ref: int
+    ref: Ref
     old: int
     new: int
 
@@ -337,20 +320,12 @@ class CompareAndSet(Op):
         """Encode for the engine."""
         return Coded(OpCode.CAS, self.ref, a=self.old, b=self.new)
 
-    def answer(self, raw: int) -> bool:
-        """Answer as a truth value."""
-        return bool(raw)
-
-    def refs(self) -> tuple[int, ...]:
-        """List the words it reads or writes."""
-        return (self.ref,)
-
 
 @dataclass(frozen=True, slots=True)
-class Or(Op):
+class Or(Question):
     """Atomically sets bits, unless the word is `limit` or more; answers whether it did."""
 
-    ref: int
+    ref: Ref
     bits: int
     limit: int = WORD
 
@@ -358,20 +333,12 @@ class Or(Op):
         """Encode for the engine."""
         return Coded(OpCode.OR, self.ref, a=self.bits, b=self.limit)
 
-    def answer(self, raw: int) -> bool:
-        """Answer as a truth value."""
-        return bool(raw)
-
-    def refs(self) -> tuple[int, ...]:
-        """List the words it reads or writes."""
-        return (self.ref,)
-
 
 @dataclass(frozen=True, slots=True)
-class OrUnless(Op):
+class OrUnless(Question):
     """Atomically sets bits unless the result would be `full`; answers whether it did."""
 
-    ref: int
+    ref: Ref
     bits: int
     full: int
 
@@ -379,36 +346,24 @@ class OrUnless(Op):
         """Encode for the engine."""
         return Coded(OpCode.OR_UNLESS, self.ref, a=self.bits, b=self.full)
 
-    def answer(self, raw: int) -> bool:
-        """Answer as a truth value."""
-        return bool(raw)
-
-    def refs(self) -> tuple[int, ...]:
-        """List the words it reads or writes."""
-        return (self.ref,)
-
 
 @dataclass(frozen=True, slots=True)
 class Clear(Op):
     """Atomically clears bits."""
 
-    ref: int
+    ref: Ref
     bits: int
 
     def coded(self) -> Coded:
         """Encode for the engine."""
         return Coded(OpCode.AND, self.ref, a=~self.bits & WORD)
 
-    def refs(self) -> tuple[int, ...]:
-        """List the words it reads or writes."""
-        return (self.ref,)
-
 
 @dataclass(frozen=True, slots=True)
-class Add(Op):
+class Add(Question):
     """Atomically adds, unless the word is `limit` or more; answers whether it did."""
 
-    ref: int
+    ref: Ref
     addend: int
     limit: int = WORD
 
@@ -416,20 +371,12 @@ class Add(Op):
         """Encode for the engine."""
         return Coded(OpCode.ADD, self.ref, a=self.addend & WORD, b=self.limit)
 
-    def answer(self, raw: int) -> bool:
-        """Answer as a truth value."""
-        return bool(raw)
-
-    def refs(self) -> tuple[int, ...]:
-        """List the words it reads or writes."""
-        return (self.ref,)
-
 
 @dataclass(frozen=True, slots=True)
 class Gather(Op):
     """Copies the GPR that a 5-bit field of an instruction names: word := gpr[field]."""
 
-    ref: int
+    ref: Ref
     gprs: int
     instruction: int
     last: int
@@ -438,16 +385,12 @@ class Gather(Op):
         """Encode for the engine."""
         return Coded(OpCode.GATHER, self.ref, self.instruction, self.gprs, 63 - self.last)
 
-    def refs(self) -> tuple[int, ...]:
-        """List the words it reads or writes."""
-        return (self.ref,)
-
 
 @dataclass(frozen=True, slots=True)
 class Scatter(Op):
     """Copies to the GPR that a 5-bit field of an instruction names: gpr[field] := word."""
 
-    ref: int
+    ref: Ref
     gprs: int
     instruction: int
     last: int
@@ -455,10 +398,6 @@ class Scatter(Op):
     def coded(self) -> Coded:
         """Encode for the engine."""
         return Coded(OpCode.SCATTER, self.ref, self.instruction, self.gprs, 63 - self.last)
-
-    def refs(self) -> tuple[int, ...]:
-        """List the words it reads or writes."""
-        return (self.ref,)
 
 
 # ---- fields of words, and words of many values ---------------------------------------------
@@ -468,8 +407,8 @@ class Scatter(Op):
 class Extract(Op):
     """Sets a word to bits first:last of another, right-adjusted."""
 
-    ref: int
-    source: int
+    ref: Ref
+    source: Ref
     first: int
     last: int
 
@@ -478,17 +417,13 @@ class Extract(Op):
         mask = (1 << (self.last - self.first + 1)) - 1
         return Coded(OpCode.EXTRACT, self.ref, self.source, mask, 63 - self.last)
 
-    def refs(self) -> tuple[int, ...]:
-        """List the words it reads or writes."""
-        return (self.ref, self.source)
-
 
 @dataclass(frozen=True, slots=True)
 class Deposit(Op):
     """Sets bits first:last of a word to the low bits of another."""
 
-    ref: int
-    source: int
+    ref: Ref
+    source: Ref
     first: int
     last: int
 
@@ -497,17 +432,13 @@ class Deposit(Op):
         mask = (1 << (self.last - self.first + 1)) - 1
         return Coded(OpCode.DEPOSIT, self.ref, self.source, mask, 63 - self.last)
 
-    def refs(self) -> tuple[int, ...]:
-        """List the words it reads or writes."""
-        return (self.ref, self.source)
-
 
 @dataclass(frozen=True, slots=True)
 class Compare(Op):
     """Answers -1, 0 or 1: a word is less than, equal to or greater than another (unsigned)."""
 
-    left: int
-    right: int
+    left: Ref
+    right: Ref
 
     def coded(self) -> Coded:
         """Encode for the engine."""
@@ -517,33 +448,21 @@ class Compare(Op):
         """Give the order as the sign of left - right."""
         return raw - 1
 
-    def refs(self) -> tuple[int, ...]:
-        """List the words it reads or writes."""
-        return (self.left, self.right)
-
 
 @dataclass(frozen=True, slots=True)
-class CompareAndSwap(Op):
+class CompareAndSwap(Question):
     """Atomically replaces the value that is in `old` by that in `new`; answers whether it did.
 
     A value that host code computes in private words goes back this way.
     """
 
-    ref: int
-    old: int
-    new: int
+    ref: Ref
+    old: Ref
+    new: Ref
 
     def coded(self) -> Coded:
         """Encode for the engine."""
         return Coded(OpCode.SWAP, self.ref, self.old, a=self.new)
-
-    def answer(self, raw: int) -> bool:
-        """Answer as a truth value."""
-        return bool(raw)
-
-    def refs(self) -> tuple[int, ...]:
-        """List the words it reads or writes."""
-        return (self.ref, self.old, self.new)
 
 
 # ---- the guest ----------------------------------------------------------------------------
@@ -603,7 +522,7 @@ class ReadTrap(Op):
 
 
 @dataclass(frozen=True, slots=True)
-class Fetch(Op):
+class Fetch(Question):
     """Reads the instruction at a vcpu's NIA into its exit_word; answers whether it could."""
 
     vcpu: int
@@ -611,10 +530,6 @@ class Fetch(Op):
     def coded(self) -> Coded:
         """Encode for the engine."""
         return Coded(OpCode.FETCH, a=self.vcpu)
-
-    def answer(self, raw: int) -> bool:
-        """Answer as a truth value."""
-        return bool(raw)
 
 
 @dataclass(frozen=True, slots=True)
