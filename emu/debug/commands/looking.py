@@ -1,0 +1,204 @@
+"""Commands that show the machine."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from emu.asm.source import read_bytes
+from emu.debug import show
+from emu.debug.commands.table import CommandError, command
+from emu.debug.stops import Breakpoint, Point, Watchpoint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from emu.debug.commands.interpreter import Interpreter
+    from emu.debug.session import Session
+
+
+MAX_SHOWN: Final = 1024
+LOOKING: Final = "looking"
+
+
+@command("print", "[/FORMAT] EXPRESSION",
+         "a value; /x /d /u /t (bits) /c /a (symbol) /f (named fields)", "p", "inspect",
+         group=LOOKING)  # fmt: skip
+def _print(it: Interpreter, text: str) -> None:
+    form, text = _format(text)
+    value = it.session.evaluate(text)
+    it.session.names.results.append(value)
+    it.say(f"${len(it.session.names.results)} = {_formatted(it, form or 'x', value, text)}")
+
+
+def _format(text: str) -> tuple[str, str]:
+    match = re.match(r"/([0-9]*[a-z]*)\s*", text)
+    return (match[1], text[match.end() :]) if match else ("", text)
+
+
+def _formatted(it: Interpreter, form: str, value: int, text: str = "") -> str:
+    match form[-1:]:
+        case "f":
+            return show.decoded(text.strip(), value)
+        case "d":
+            return str(value - (1 << 64) if value >> 63 else value)
+        case "u":
+            return str(value)
+        case "t":
+            return f"{value:b}"
+        case "a":
+            return it.session.names.symbolic(value)
+        case "c":
+            return f"{value} {chr(value & 0xFF)!r}"
+        case _:
+            return f"{value:#x}"
+
+
+@command("x", "[/COUNT FORMAT SIZE] [ADDRESS]",
+         "memory: formats x d u c s(tring) i(nstruction) a, sizes b h w g", group=LOOKING,
+         repeats=True)  # fmt: skip
+def _examine(it: Interpreter, text: str) -> None:
+    form, text = _format(text)
+    count = int(re.sub(r"\D", "", form)[:4] or 1)
+    letters = re.sub(r"\d", "", form)
+    size = next((n for letter, n in (("b", 1), ("h", 2), ("w", 4), ("g", 8))
+                 if letter in letters), 8)  # fmt: skip
+    at = it.where(text) if text else it.examined
+    if not 1 <= count <= MAX_SHOWN:
+        raise CommandError(f"a count must be 1 to {MAX_SHOWN}, got {count}")
+    names = it.session.names
+    if "i" in letters:
+        it.say(*show.code_lines(it.session, at, count))
+        it.examined = at + 4 * count
+        return
+    if "s" in letters:
+        data = it.session.read(at, min(256, it.session.host.machine.memory_size(0) - at))
+        string = data.partition(b"\0")[0]
+        it.say(f"{names.symbolic(at)}: {string.decode('utf-8', 'backslashreplace')!r}")
+        it.examined = at + len(string) + 1
+        return
+    shape = (letters.translate({ord(c): None for c in "bhwg"}) or "x")[-1]
+    per_line = max(1, 16 // size)
+    for first in range(0, count, per_line):
+        here = at + first * size
+        cells = []
+        for i in range(first, min(first + per_line, count)):
+            value = names.memory(at + i * size, size)
+            cells.append(f"{value:0{2 * size}x}" if shape == "x" else _formatted(it, shape, value))
+        it.say(f"{names.symbolic(here)}: {'  '.join(cells)}")
+    it.examined = at + count * size
+
+
+@command("disassemble", "[ADDRESS] [,COUNT]", "instructions, with who stands where", "dis",
+         group=LOOKING)  # fmt: skip
+def _disassemble(it: Interpreter, text: str) -> None:
+    place, _, count = text.partition(",")
+    lines = min(it.number(count.strip(), 8), MAX_SHOWN)
+    it.say(*show.code_lines(it.session, it.where(place.strip()), lines, it.session.vcpu))
+
+
+@command("list", "[FILE:LINE|ADDRESS]", "source lines around a place", "l", group=LOOKING)
+def _list(it: Interpreter, text: str) -> None:
+    program = it.session.program
+    row = program.line_at(it.where(text)) if program else None
+    if row is None:
+        raise CommandError("no source line is known for this place")
+    try:
+        source = read_bytes(Path(row.file)).decode("utf-8", "replace").splitlines()
+    except (OSError, ValueError) as error:
+        raise CommandError(f"cannot read {row.file}: {error}") from None
+    for number in range(max(row.line - 5, 1), min(row.line + 5, len(source)) + 1):
+        it.say(f"{'=>' if number == row.line else '  '} {number:5}  {source[number - 1]}")
+
+
+@command("pa", "NAME", "one register or field of every vcpu", group=LOOKING)
+def _pa(it: Interpreter, text: str) -> None:
+    before = it.session.names.vcpu
+    try:
+        for vcpu in it.session.host.vcpus:
+            it.session.names.vcpu = vcpu.index
+            it.say(f"{vcpu.name} {it.session.evaluate(text):#x}")
+    finally:
+        it.session.names.vcpu = before
+
+
+@command("ipca", "", "where every vcpu is, and its next instruction", group=LOOKING)
+def _ipca(it: Interpreter, _: str) -> None:
+    for vcpu in it.session.host.vcpus:
+        where = it.session.names.symbolic(it.session.nia(vcpu))
+        it.say(f"{vcpu.name} {where} {' '.join(it.session.disassembled(vcpu).split())}")
+
+
+@command("info", "threads|registers|hv|doorbells|breakpoints|exits|history|line|next|symbols",
+         "more about the machine", "i", group=LOOKING)  # fmt: skip
+def _info(it: Interpreter, text: str) -> None:
+    session = it.session
+    topics: dict[str, Callable[[], list[str]]] = {
+        "threads": lambda: [show.thread_line(session, vcpu) for vcpu in session.host.vcpus],
+        "registers": lambda: show.register_lines(session, session.vcpu),
+        "hv": lambda: show.hypervisor_lines(session),
+        "doorbells": lambda: show.doorbell_lines(session),
+        "breakpoints": lambda: [_point_line(point) for point in session.points] or ["none"],
+        "watchpoints": lambda: (
+            [_point_line(p) for p in session.points if isinstance(p, Watchpoint)] or ["none"]
+        ),
+        "exits": lambda: show.count_lines(session),
+        "history": lambda: show.history_lines(session),
+        "line": lambda: [show.source_line(session, session.vcpu) or "no source line is known"],
+        "next": lambda: [session.next_step()],
+        "symbols": lambda: _symbols(session),
+    }
+    fits = [name for name in topics if name.startswith(text)] if text else []
+    if not fits:
+        raise CommandError(f"info knows {', '.join(topics)}, got {text!r}")
+    it.say(*topics[fits[0]]())
+
+
+def _symbols(session: Session) -> list[str]:
+    rows = session.program.symbols.values() if session.program else ()
+    return [f"{row.address:#x} {row.name}" for row in sorted(rows, key=lambda row: row.address)]
+
+
+def _point_line(point: Point) -> str:
+    kind = type(point).__name__.lower()
+    parts = [f"{point.number} {kind} {point.text}"]
+    if isinstance(point, Breakpoint) and point.temporary:
+        parts.append("once")
+    if point.vcpu is not None:
+        parts.append(f"thread v{point.vcpu}")
+    if point.condition_text:
+        parts.append(f"if {point.condition_text}")
+    if not point.enabled:
+        parts.append("disabled")
+    return f"{', '.join(parts)}; hit {point.hits} times"
+
+
+@command("context", "[on|off]", "what every stop shows; now, or switch it on or off", group=LOOKING)
+def _context(it: Interpreter, text: str) -> None:
+    if text in ("on", "off"):
+        it.context = text == "on"
+    elif text:
+        raise CommandError(f"context is on or off, got {text!r}")
+    else:
+        it.say(*show.context_lines(it.session, show.registers(it.session, it.session.vcpu)))
+
+
+@command("explain", "rb EXPRESSION | REGISTER", "decode an operand of msgsndp, or a register",
+         group=LOOKING)  # fmt: skip
+def _explain(it: Interpreter, text: str) -> None:
+    match = re.fullmatch(r"rb\s+(.+)", text)
+    if match is not None:
+        it.say(show.explained_doorbell(it.session.evaluate(match[1])))
+    else:
+        it.say(show.decoded(text, it.session.evaluate(text)))
+
+
+@command("stack", "", "where this vcpu's task stands in the hypervisor's code", "bt", "where",
+         group=LOOKING)  # fmt: skip
+def _stack(it: Interpreter, _: str) -> None:
+    session = it.session
+    it.say(f"guest at {session.names.symbolic(session.nia())}")
+    for place in session.host.where(session.actor_of(session.vcpu)):
+        live = ", ".join(f"{name}={value}" for name, value in place.live.items())
+        it.say(f"  {Path(place.file).name}:{place.line} {place.function}({live})")
