@@ -12,39 +12,41 @@ what a step of one vcpu is.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from emu.core.engine import ACTOR_WORDS, StepKind
-from emu.core.watching import StoppedBy, Watched, Watching
-from emu.debug import accesses
-from emu.debug.expression import Expression, ExpressionError, parse
-from emu.debug.history import FAR, PLENTY, Halt, History, Patch
+from emu.core.engine import ACTOR_WORDS
+from emu.core.watching import Watching
+from emu.debug.advancing import Advance
+from emu.debug.calls import return_address
+from emu.debug.expression import ExpressionError, parse
+from emu.debug.history import PLENTY, Halt, History, Patch
+from emu.debug.judging import Judge
 from emu.debug.names import REAL, WORD, Names
 from emu.debug.refs import RefNames
-from emu.debug.stops import Accesspoint, Breakpoint, Catchpoint, Point, Stop, Watchpoint
+from emu.debug.returning import Return
+from emu.debug.stops import (
+    AT_THE_BEGINNING,
+    Accesspoint,
+    Breakpoint,
+    Catchpoint,
+    Point,
+    Stop,
+    Watchpoint,
+)
 from emu.debug.timeline import Timeline
-from emu.errors import ConfigError, EmuError, MemoryAccessError
-from emu.hv.event import BY_NUMBER
-from emu.hv.ops import Reason
-from emu.isa.interrupts import INTERRUPTS
+from emu.errors import ConfigError, MemoryAccessError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from emu.asm import Program
-    from emu.debug.stops import StopKind
     from emu.hv.host import Host
     from emu.hv.kvm import Vcpu
     from emu.hv.schedulers import Scheduler
 
 P = TypeVar("P", bound=Point)
-NEAR: Final = 1 << 12  # steps that going back one step looks at first
-PATIENCE: Final = 50_000_000  # steps that one step of a vcpu may take before it is called waiting
-OWN_STEPS: Final = (StepKind.GUEST, StepKind.EXIT, StepKind.HOST, StepKind.WAIT)
 LONG_SLICE: Final = 1 << 40
 LINE_STEPS: Final = 100_000
-VECTOR_NAMES: Final = {row.vector: row.name for row in INTERRUPTS}
 
 
 class Session:
@@ -77,6 +79,9 @@ class Session:
         self.locked = False
         self.last_stop: Stop | None = None
         self._numbers = 0
+        self.judge = Judge(host, self.names, self.timeline, self.points)
+        self._advance = Advance(self)
+        self._return = Return(self)
 
     def _interrupted(self) -> bool:
         return self.interrupt()
@@ -125,6 +130,10 @@ class Session:
         """Value of an expression. Raises ExpressionError."""
         return parse(text).evaluate(self.names)
 
+    def at(self, vcpu: Vcpu, address: int) -> bool:
+        """Whether a vcpu's guest is in front of an address."""
+        return self.in_guest(vcpu) and self.nia(vcpu) & REAL == address & REAL
+
     # -- points
 
     def break_at(self, address: int, *, temporary: bool = False) -> Breakpoint:
@@ -142,7 +151,7 @@ class Session:
     def watch(self, text: str) -> Watchpoint:
         """Stop after each step that changes an expression's value. Raises ExpressionError."""
         expression = parse(text)
-        _, watched = self._look(expression, self.names.vcpu)
+        _, watched = self.judge.look(expression, self.names.vcpu)
         if not watched:
             raise ExpressionError(f"a constant does not change: {text!r}")
         return self._add(Watchpoint(0, text, expression=expression, scope=self.names.vcpu))
@@ -194,35 +203,18 @@ class Session:
     def begin(self) -> Stop:
         """Be where the current vcpu is about to do its first instruction, if nothing has run."""
         if self.position == 0 and not self.in_guest(self.vcpu):
-            return self._arrive(self._one_step())
+            return self._arrive(self._advance.one_step())
         return self._arrive(Stop("step"))
 
     def cont(self) -> Stop:
         """Go on until a point stops it, or the end; the current vcpu alone if it is locked."""
-        return self._arrive(self._alone() if self.locked else self._go())
-
-    def _alone(self) -> Stop:
-        """Let only the current vcpu move until a point stops it or it cannot."""
-        actor = self.actor_of(self.vcpu)
-        armed = self._enabled(Breakpoint)
-        with self._armed(armed):
-            while True:
-                try:
-                    self.give_turn(actor)
-                except ConfigError as error:
-                    return Stop("waits", str(error))
-                lost = (StepKind.TURN, StepKind.WAIT)
-                halt = self.timeline.forward(watching=self._watching(kinds=lost))
-                if halt.by is not StoppedBy.KIND:
-                    stop = self._judged(halt)
-                    if stop is not None:
-                        return stop
+        return self._arrive(self._advance.alone() if self.locked else self._advance.go())
 
     def step_within(self, first: int, last: int) -> Stop:
         """Step instructions until the current vcpu is outside of addresses first to last - 1."""
         stop = Stop("step")
         for _ in range(LINE_STEPS):
-            stop = self._one_step()
+            stop = self._advance.one_step()
             if stop.kind != "step" or not first <= self.nia() < last:
                 break
         return self._arrive(stop)
@@ -234,24 +226,24 @@ class Session:
         interrupt, or a stay in the host that somebody else caused; it ends where the vcpu's guest
         is about to go on. So stepping over an hcall waits until it returns.
         """
-        return self._arrive(self._times(count, self._one_step))
+        return self._arrive(self._times(count, self._advance.one_step))
 
     def hstep(self, count: int = 1) -> Stop:
         """Do single steps of the machine on the current vcpu: host operations one by one."""
-        return self._arrive(self._times(count, self._one_host_step))
+        return self._arrive(self._times(count, self._advance.one_host_step))
 
     def steps(self, count: int = 1) -> Stop:
         """Do single steps of the machine, whoever's turn it is."""
-        return self._arrive(self._go(limit=self.position + count))
+        return self._arrive(self._advance.go(limit=self.position + count))
 
     def nexti(self, count: int = 1) -> Stop:
         """Like stepi, but over calls (branches that set LR)."""
-        return self._arrive(self._times(count, self._one_over))
+        return self._arrive(self._times(count, self._advance.one_over))
 
     def step_line(self, *, over: bool) -> Stop:
         """Step until the vcpu comes to another source line, over calls or into them."""
         start = self._line()
-        advance = self._one_over if over else self._one_step
+        advance = self._advance.one_over if over else self._advance.one_step
         for _ in range(LINE_STEPS):
             stop = advance()
             if stop.kind != "step" or (self._line() not in (None, start)) or start is None:
@@ -261,15 +253,15 @@ class Session:
     def until(self, address: int) -> Stop:
         """Go on until the current vcpu is in front of an address, or a point stops it."""
         vcpu = self.vcpu
-        return self._arrive(self._go_to(address, lambda: self._at(vcpu, address)))
+        return self._arrive(self._advance.go_to(address, lambda: self.at(vcpu, address)))
 
     def finish(self) -> Stop:
         """Go on until the current function has returned to its caller."""
         vcpu = self.vcpu
-        back, depth = self._return_address(), self.host.words[vcpu.gpr(1)]
+        back, depth = return_address(self), self.host.words[vcpu.gpr(1)]
         return self._arrive(
-            self._go_to(
-                back, lambda: self._at(vcpu, back) and self.host.words[vcpu.gpr(1)] >= depth
+            self._advance.go_to(
+                back, lambda: self.at(vcpu, back) and self.host.words[vcpu.gpr(1)] >= depth
             )
         )
 
@@ -277,7 +269,7 @@ class Session:
         """Be at a position: one that was reached already, or a later one. Raises ReplayError."""
         if position > self.timeline.frontier:
             self.timeline.goto(self.timeline.frontier)
-            return self._arrive(self._go(limit=position, points=False, kind="goto"))
+            return self._arrive(self._advance.go(limit=position, points=False, kind="goto"))
         self.timeline.goto(position)
         return self._arrive(Stop("goto"))
 
@@ -285,15 +277,15 @@ class Session:
 
     def reverse_cont(self) -> Stop:
         """Go back to the last place where a point would have stopped."""
-        return self._arrive(self._back(self._watching(), points=True))
+        return self._arrive(self._return.back(self.judge.watching(), points=True))
 
     def reverse_stepi(self, count: int = 1) -> Stop:
         """Undo stepi: be where the current vcpu was about to do what it did last."""
-        return self._arrive(self._times(count, self._one_back))
+        return self._arrive(self._times(count, self._return.one_back))
 
     def reverse_hstep(self, count: int = 1) -> Stop:
         """Undo single steps of the current vcpu."""
-        return self._arrive(self._times(count, self._one_host_step_back))
+        return self._arrive(self._times(count, self._return.one_host_step_back))
 
     def reverse_steps(self, count: int = 1) -> Stop:
         """Undo single steps of the machine."""
@@ -303,11 +295,11 @@ class Session:
 
     def reverse_nexti(self, count: int = 1) -> Stop:
         """Undo nexti: go back over calls."""
-        return self._arrive(self._times(count, self._one_over_back))
+        return self._arrive(self._times(count, self._return.one_over_back))
 
     def reverse_step_line(self, *, over: bool) -> Stop:
         """Go back to the beginning of the line before, or of this one if not at its beginning."""
-        back = self._one_over_back if over else self._one_back
+        back = self._return.one_over_back if over else self._return.one_back
         stop = back()
         start = self._line()
         for _ in range(LINE_STEPS):
@@ -323,9 +315,9 @@ class Session:
     def reverse_finish(self) -> Stop:
         """Go back to the call of the current function."""
         vcpu = self.vcpu
-        call = self._return_address() - 4
-        with self._temporary(call) as watching:
-            return self._arrive(self._back(watching, lambda: self._at(vcpu, call)))
+        call = return_address(self) - 4
+        with self._return.temporary(call) as watching:
+            return self._arrive(self._return.back(watching, lambda: self.at(vcpu, call)))
 
     # -- who moves
 
@@ -347,7 +339,7 @@ class Session:
                 self.give_turn(actor)
             except ConfigError as error:
                 return self._arrive(Stop("waits", str(error)))
-            stop = self._go(limit=self.position + 1)
+            stop = self._advance.go(limit=self.position + 1)
             if stop.kind != "step":
                 return self._arrive(stop)
         return self._arrive(Stop("step"))
@@ -382,11 +374,11 @@ class Session:
         here = self.position
         expression = parse(text)
         scope = self.names.vcpu
-        _, watched = self._look(expression, scope)
+        _, watched = self.judge.look(expression, scope)
         seen: list[int] = []
 
         def changed(halt: Halt) -> bool:
-            value, _ = self._look(expression, scope)
+            value, _ = self.judge.look(expression, scope)
             differs = bool(seen) and seen[-1] != value and halt.kind != "start"
             seen[:] = [value]
             return differs
@@ -396,10 +388,10 @@ class Session:
             self.timeline.goto(here)
             return None
         self.timeline.goto(found - 1)
-        before = self._look(expression, scope)[0]
+        before = self.judge.look(expression, scope)[0]
         doing = self.next_step()
         self.timeline.goto(found)
-        after = self._look(expression, scope)[0]
+        after = self.judge.look(expression, scope)[0]
         self.timeline.goto(here)
         return found, f"{text} {before:#x} -> {after:#x}: {doing}"
 
@@ -430,8 +422,6 @@ class Session:
         word = self.host.machine.fetch(vcpu.index)
         return "?" if word is None else disassemble(word, self.nia(vcpu), self.names.label)
 
-    # -- how it goes
-
     def _node(self, actor: int) -> int:
         return int(self.host.words[self.host.machine.area("actor") + ACTOR_WORDS * actor])
 
@@ -453,442 +443,15 @@ class Session:
                 break
         return stop
 
-    def _look(self, expression: Expression, scope: int) -> tuple[int, list[Watched]]:
-        """Value of an expression, and what it was made of."""
-        current, self.names.vcpu = self.names.vcpu, scope
-        watched: list[Watched] = []
-        self.names.watched = watched
-        try:
-            value = expression.evaluate(self.names)
-        finally:
-            self.names.vcpu, self.names.watched = current, None
-        return value, list(dict.fromkeys(watched))
-
-    def _enabled(self, kind: type[P]) -> list[P]:
-        return [point for point in self.points if isinstance(point, kind) and point.enabled]
-
-    def _watching(self, *, ready: int | None = None, kinds: Sequence[StepKind] = (),
-                  owner: int | None = None, points: bool = True) -> Watching | None:  # fmt: skip
-        """Gather all reasons to stop that need watching; None if there are none."""
-        watched: list[Watched] = []
-        catches = self._enabled(Catchpoint) if points else []
-        for point in self._enabled(Watchpoint) if points else []:
-            if point.expression is not None:
-                point.value, parts = self._look(point.expression, point.scope)
-                watched += parts
-
-        def numbers(kind: str) -> set[int]:
-            return {n for catch in catches if catch.kind == kind for n in catch.numbers}
-
-        exits = numbers("exit")
-        if any(catch.kind == "hcall" for catch in catches):
-            exits.add(Reason.HCALL)
-        words = [word for catch in catches for word in catch.words]
-        seen = self._enabled(Accesspoint) if points else []
-        for access in seen:
-            words += accesses.words(loads=access.loads, stores=access.stores)
-        if any(catch.kind == "step" for catch in catches):
-            kinds = (*kinds, StepKind.HOST)
-        if not (watched or catches or seen or ready is not None or kinds):
-            return None
-        return Watching(
-            watched=watched,
-            words=list(dict.fromkeys(words)),
-            events=numbers("event"),
-            exits=exits,
-            vectors=numbers("interrupt"),
-            kinds=kinds,
-            owner=owner,
-            ready=ready,
-        )
-
-    @contextmanager
-    def _armed(self, points: Sequence[Breakpoint]) -> Iterator[None]:
-        """Put breakpoints into the machine for a while."""
-        places = {(point.vm, point.address) for point in points}
-        ends = {(vm.number, address) for vm in self.host.vms for address in vm.ends}
-        for vm, address in places - ends:
-            self.timeline.arm(vm, address, on=True)
-        try:
-            yield
-        finally:
-            for vm, address in places - ends:
-                self.timeline.arm(vm, address, on=False)
-
-    def _go(
-        self,
-        *,
-        limit: int = FAR,
-        points: bool = True,
-        kind: str = "step",
-        extra: Sequence[Breakpoint] = (),
-        until: Callable[[], bool] = lambda: False,
-    ) -> Stop:
-        """Go forward until a point stops, `until` holds at an extra breakpoint, or the limit."""
-        armed = [*(self._enabled(Breakpoint) if points else ()), *extra]
-        with self._armed(armed):
-            watching = self._watching(points=points)
-            while True:
-                halt = self.timeline.forward(limit, watching=watching)
-                if halt.kind == "limit":
-                    return Stop("goto" if kind == "goto" else "step")
-                if halt.kind == "breakpoint" and until():
-                    return Stop("step")
-                stop = self._judged(halt)
-                if stop is not None:
-                    return stop
-                if halt.by is StoppedBy.WATCH:
-                    watching = self._watching(points=points)
-
-    def _judged(self, halt: Halt) -> Stop | None:
-        """Turn a halt into a stop, or None to go on; counts hits and drops what was temporary."""
-        if halt.kind == "end":
-            end = self.timeline.end
-            return Stop("end", end.text if end else "", self._vcpu_of(halt))
-        if halt.kind == "interrupted":
-            return Stop("interrupted", "interrupted")
-        hit = [point for point in self._hits(halt) if self._counts(point)]
-        if not hit:
-            return None
-        for point in hit:
-            if point.temporary:
-                self.points.remove(point)
-        lines = [self._hit_text(point, halt) for point in hit]
-        return Stop(_kind_of(hit[0]), "\n".join(lines), self._vcpu_of(halt), tuple(hit))
-
-    def _counts(self, point: Point) -> bool:
-        point.hits += 1
-        if point.ignore:
-            point.ignore -= 1
-            return False
-        return True
-
-    def _vcpu_of(self, halt: Halt) -> int | None:
-        """Say which vcpu a halt is about, if its guest is."""
-        if halt.kind == "watching" and halt.by is StoppedBy.WATCH:
-            return None
-        index = self.host.engine.guest(self.host.machine, halt.actor)
-        if index is None and halt.actor < len(self.host.vcpus):
-            return halt.actor
-        return index
-
-    def _hits(self, halt: Halt) -> list[Point]:
-        """List the enabled points that a halt is about and whose conditions hold."""
-        found: list[Point] = []
-        vcpu = self._vcpu_of(halt)
-        if halt.kind == "breakpoint" and vcpu is not None:
-            here = self.host.vcpus[vcpu]
-            real = self.nia(here) & REAL
-            found += [
-                point
-                for point in self._enabled(Breakpoint)
-                if point.address == real and point.vm == here.kvm.number
-            ]
-        elif halt.by is StoppedBy.WATCH:
-            for point in self._enabled(Watchpoint):
-                if point.expression is not None and self._watch_changed(point):
-                    found.append(point)
-        elif halt.kind == "watching":
-            found += [
-                point for point in self._enabled(Catchpoint) if self._caught(point, halt, vcpu)
-            ]
-            if halt.by is StoppedBy.WORD and vcpu is not None:
-                found += self._accessed(vcpu)
-        return [
-            point
-            for point in found
-            if self._applies(point, vcpu) and (vcpu is not None or self._did(point, halt.actor))
-        ]
-
-    def _did(self, point: Point, actor: int) -> bool:
-        """Whether it was the vcpu that a watchpoint is about that changed the value."""
-        index = self.host.engine.guest(self.host.machine, actor)
-        return point.vcpu is None or point.vcpu == (actor if index is None else index)
-
-    def _accessed(self, vcpu: int) -> list[Point]:
-        """List the points whose bytes a vcpu's next instruction accesses."""
-        machine, words, here = self.host.machine, self.host.words, self.host.vcpus[vcpu]
-        word = machine.fetch(vcpu)
-        if word is None:
-            return []
-        found = accesses.access(word, lambda n: words[here.gpr(n)], words[here.arch.xer])
-        if found is None:
-            return []
-        first = found.address & REAL
-        return [
-            point
-            for point in self._enabled(Accesspoint)
-            if (point.stores if found.store else point.loads)
-            and point.vm == here.kvm.number
-            and first < point.address + point.nbytes
-            and point.address < first + found.nbytes
-        ]
-
-    def _watch_changed(self, point: Watchpoint) -> bool:
-        assert point.expression is not None
-        try:
-            value, _ = self._look(point.expression, point.scope)
-        except ExpressionError:
-            return False
-        changed = value != point.value
-        point.text = point.text.partition(":")[0]
-        if changed:
-            point.text += f": {point.value:#x} -> {value:#x}"
-        point.value = value
-        return changed
-
-    def _caught(self, point: Catchpoint, halt: Halt, vcpu: int | None) -> bool:
-        kinds = {
-            "instruction": StoppedBy.WORD,
-            "interrupt": StoppedBy.VECTOR,
-            "exit": StoppedBy.EXIT,
-            "hcall": StoppedBy.EXIT,
-            "event": StoppedBy.EVENT,
-            "step": StoppedBy.KIND,
-        }
-        if halt.by is not kinds[point.kind]:
-            return False
-        if point.kind == "instruction":
-            word = None if vcpu is None else self.host.machine.fetch(vcpu)
-            return word is not None and any(word & mask == match for mask, match in point.words)
-        if point.kind == "hcall":
-            if halt.which != Reason.HCALL or vcpu is None:
-                return False
-            number = self.host.words[self.host.vcpus[vcpu].gpr(3)]
-            return not point.numbers or number in point.numbers
-        return point.kind == "step" or halt.which in point.numbers
-
-    def _applies(self, point: Point, vcpu: int | None) -> bool:
-        if point.vcpu is not None and vcpu is not None and vcpu != point.vcpu:
-            return False
-        if point.condition is None:
-            return True
-        scope = self.names.vcpu if vcpu is None else vcpu
-        try:
-            return bool(self._look(point.condition, scope)[0])
-        except ExpressionError:
-            return True  # better to stop once too often: the user sees the expression
-
-    def _hit_text(self, point: Point, halt: Halt) -> str:
-        if isinstance(point, Breakpoint):
-            return f"breakpoint {point.number}, {point.text}"
-        if isinstance(point, Accesspoint):
-            return f"watchpoint {point.number}, before an access to {point.text}"
-        if isinstance(point, Watchpoint):
-            return f"watchpoint {point.number}: {point.text.replace(':', '', 1)}"
-        what = {
-            StoppedBy.VECTOR: lambda n: f"interrupt {VECTOR_NAMES.get(n, 'at')} {n:#x}",
-            StoppedBy.EXIT: lambda n: f"exit {Reason(n).name}",
-            StoppedBy.EVENT: lambda n: f"event {BY_NUMBER[n].title}",
-        }.get(halt.by)
-        return f"catchpoint {point.number}, {what(halt.which) if what else point.text}"
-
-    # -- single steps
-
-    def _one_step(self, *, within: Sequence[StepKind] = ()) -> Stop:
-        """Let the current vcpu do an instruction; see stepi."""
-        vcpu = self.vcpu
-        actor = self.actor_of(vcpu)
-        limit = self.position + PATIENCE
-        with self._armed(self._enabled(Breakpoint)):
-            lost = (StepKind.TURN, StepKind.WAIT) if self.locked else ()
-            watching = self._watching(ready=vcpu.index, kinds=(*within, *lost))
-            again = False
-            while True:
-                if self.locked:
-                    try:
-                        self.give_turn(actor)
-                    except ConfigError as error:
-                        return Stop("waits", str(error))
-                halt = self.timeline.forward(limit, watching=watching, again=again)
-                again = True
-                if halt.by is StoppedBy.READY:
-                    return Stop("step")
-                if halt.kind == "limit":
-                    return Stop(
-                        "waits", f"v{vcpu.index} did nothing in {PATIENCE} steps of the machine"
-                    )
-                if halt.kind == "breakpoint" and self._vcpu_of(halt) == vcpu.index:
-                    return self._judged(halt) or Stop("step")
-                stop = self._judged(halt)
-                if stop is not None:
-                    return stop
-
-    def _one_host_step(self) -> Stop:
-        """Let the current vcpu's task or guest do one step of any kind."""
-        if self.locked:
-            try:
-                self.give_turn(self.actor_of(self.vcpu))
-            except ConfigError as error:
-                return Stop("waits", str(error))
-            return self._go(limit=self.position + 1)
-        with self._armed(self._enabled(Breakpoint)):
-            watching = self._watching(kinds=OWN_STEPS, owner=self.vcpu.index)
-            while True:
-                halt = self.timeline.forward(self.position + PATIENCE, watching=watching)
-                if halt.kind == "limit":
-                    return Stop("waits", f"v{self.vcpu.index} did nothing in {PATIENCE} steps")
-                if halt.by is StoppedBy.KIND:
-                    return Stop("step")
-                stop = self._judged(halt)
-                if stop is not None:
-                    return stop
-
-    def _one_over(self) -> Stop:
-        """Step over a call, or do one instruction."""
-        vcpu = self.vcpu
-        word = self.host.machine.fetch(vcpu.index) or 0
-        if not self.in_guest(vcpu) or not _is_call(word):
-            return self._one_step()
-        back, depth = self.nia() + 4, self.host.words[vcpu.gpr(1)]
-        return self._go_to(
-            back, lambda: self._at(vcpu, back) and self.host.words[vcpu.gpr(1)] >= depth
-        )
-
-    def _at(self, vcpu: Vcpu, address: int) -> bool:
-        return self.in_guest(vcpu) and self.nia(vcpu) & REAL == address & REAL
-
-    def _go_to(self, address: int, arrived: Callable[[], bool]) -> Stop:
-        extra = Breakpoint(0, "", vm=self.vcpu.kvm.number, address=address & REAL & ~3)
-        if extra.address >= self.host.machine.memory_size(extra.vm):
-            raise MemoryAccessError(f"there is no code at {address:#x}")
-        return self._go(extra=[extra], until=arrived)
-
-    # -- single steps back
-
-    def _one_back(self) -> Stop:
-        vcpu = self.vcpu.index
-        watching = Watching(ready=vcpu)
-        return self._last(watching, lambda halt: halt.by is StoppedBy.READY)
-
-    def _one_host_step_back(self) -> Stop:
-        watching = Watching(kinds=OWN_STEPS, owner=self.vcpu.index)
-        return self._last(watching, lambda halt: halt.by is StoppedBy.KIND)
-
-    def _last(self, watching: Watching, accept: Callable[[Halt], bool]) -> Stop:
-        """Go to the last stop before here, looking nearby first; else to the beginning."""
-        here = self.position
-        if here == 0:
-            return Stop("begin", AT_THE_BEGINNING)
-        try:
-            found = self.timeline.last(here, watching, accept, near=NEAR)
-        except KeyboardInterrupt:
-            self.timeline.goto(here)
-            return Stop("interrupted", "interrupted")
-        self.timeline.goto(found or 0)
-        return Stop("step") if found else Stop("begin", AT_THE_BEGINNING)
-
-    def _one_over_back(self) -> Stop:
-        """Undo an instruction; if that is a return, the whole call it returned from."""
-        vcpu = self.vcpu
-        call, depth = self.nia() - 4, self.host.words[vcpu.gpr(1)]
-        stop = self._one_back()
-        word = self.host.machine.fetch(vcpu.index) or 0
-        called = self._word_at(call)
-        if stop.kind != "step" or not _is_return(word) or called is None or not _is_call(called):
-            return stop
-        with self._temporary(call) as watching:
-            return self._back(
-                watching,
-                lambda: self._at(vcpu, call) and self.host.words[vcpu.gpr(1)] == depth,
-            )
-
-    def _word_at(self, address: int) -> int | None:
-        try:
-            return int.from_bytes(self.read(address, 4), self.names.endian())
-        except MemoryAccessError:
-            return None
-
-    @contextmanager
-    def _temporary(self, address: int) -> Iterator[None]:
-        extra = Breakpoint(0, "", vm=self.vcpu.kvm.number, address=address & REAL & ~3)
-        with self._armed([extra]):
-            yield None
-
-    def _back(
-        self,
-        watching: Watching | None,
-        arrived: Callable[[], bool] = lambda: False,
-        *,
-        points: bool = False,
-    ) -> Stop:
-        """Go back to the last stop of a point, or to where `arrived` holds at a breakpoint."""
-        here = self.position
-        if here == 0:
-            return Stop("begin", AT_THE_BEGINNING)
-        hits: list[tuple[Point, ...]] = []
-        texts: list[tuple[str, int | None]] = []
-
-        def accept(halt: Halt) -> bool:
-            if halt.kind == "start":
-                for point in self._enabled(Watchpoint):
-                    if point.expression is not None:
-                        point.value, _ = self._look(point.expression, point.scope)
-                return False
-            if halt.kind == "breakpoint" and arrived():
-                return True
-            hit = self._hits(halt) if points else []
-            if hit:
-                hits[:] = [tuple(hit)]
-                lines = [self._hit_text(point, halt) for point in hit]
-                texts[:] = [("\n".join(lines), self._vcpu_of(halt))]
-            return bool(hit)
-
-        with self._armed(self._enabled(Breakpoint) if points else []):
-            try:
-                found = self.timeline.last(here, watching, accept)
-            except KeyboardInterrupt:
-                self.timeline.goto(here)
-                return Stop("interrupted", "interrupted")
-        self.timeline.goto(found or 0)
-        if not found:
-            return Stop("begin", AT_THE_BEGINNING)
-        if not hits:
-            return Stop("step")
-        return Stop(_kind_of(hits[0][0]), texts[0][0], texts[0][1], hits[0])
-
     # -- lines and calls
 
     def _line(self) -> tuple[str, int] | None:
         row = self.program.line_at(self.nia() & REAL) if self.program else None
         return None if row is None else (row.file, row.line)
 
-    def _return_address(self) -> int:
-        """Guess where the current function returns to: LR in a leaf, else what it saved."""
-        words, vcpu = self.host.words, self.vcpu
-        lr: int = words[vcpu.arch.lr]
-        here, there = (self.names.label(a).partition("+")[0] for a in (self.nia(), lr))
-        if here != there or not here:
-            return lr
-        try:
-            caller = self.names.memory(words[vcpu.gpr(1)], 8)
-            return self.names.memory(caller + 16, 8)
-        except EmuError:
-            return lr
-
 
 def _never() -> bool:
     return False
-
-
-AT_THE_BEGINNING: Final = "the beginning of history"
-
-
-def _kind_of(point: Point) -> StopKind:
-    if isinstance(point, Breakpoint):
-        return "breakpoint"
-    return "watch" if isinstance(point, Watchpoint | Accesspoint) else "catch"
-
-
-def _is_call(word: int) -> bool:
-    """Whether an instruction is a branch that sets LR (b, bc, bclr, bcctr with LK)."""
-    opcode = word >> 26
-    branches = opcode in (16, 18) or (opcode == 19 and word >> 1 & 0x3FF in (16, 528, 560))
-    return branches and bool(word & 1)
-
-
-def _is_return(word: int) -> bool:
-    return word & 0xFC0007FF == 0x4C000020
 
 
 __all__ = ["WORD", "Session", "Stop"]

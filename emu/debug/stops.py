@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     from emu.debug.expression import Expression
@@ -12,6 +12,7 @@ CatchKind = Literal["instruction", "interrupt", "hcall", "exit", "event", "step"
 StopKind = Literal[
     "step", "breakpoint", "watch", "catch", "end", "begin", "interrupted", "goto", "waits"
 ]
+AT_THE_BEGINNING: Final = "the beginning of history"
 
 
 @dataclass(slots=True)

@@ -347,9 +347,3 @@ def test_it_listens_on_loopback_only_unless_told():
     for bad in ("nonsense", "localhost:x", ":99999"):
         with pytest.raises(ConfigError):
             listen(bad)
-
-
-def test_finish_address_of_a_leaf_is_in_lr():
-    debugged = session(CALLS, smt=1)
-    debugged.until(debugged.evaluate("inner"))
-    assert debugged._return_address() == debugged.evaluate("_start") + 8

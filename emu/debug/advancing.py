@@ -1,0 +1,146 @@
+"""The single moves forward that a session's commands are made of."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from emu.core.engine import StepKind
+from emu.core.watching import StoppedBy
+from emu.debug.calls import is_call
+from emu.debug.history import FAR
+from emu.debug.names import REAL
+from emu.debug.stops import Breakpoint, Stop
+from emu.errors import ConfigError, MemoryAccessError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from emu.debug.session import Session
+
+PATIENCE: Final = 50_000_000  # steps that one step of a vcpu may take before it is called waiting
+OWN_STEPS: Final = (StepKind.GUEST, StepKind.EXIT, StepKind.HOST, StepKind.WAIT)
+
+
+class Advance:
+    """Moves a session forward; what it answers is not yet where the session has come to rest."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def alone(self) -> Stop:
+        """Let only the current vcpu move until a point stops it or it cannot."""
+        session = self._session
+        actor = session.actor_of(session.vcpu)
+        armed = session.judge.enabled(Breakpoint)
+        with session.judge.armed(armed):
+            while True:
+                try:
+                    session.give_turn(actor)
+                except ConfigError as error:
+                    return Stop("waits", str(error))
+                lost = (StepKind.TURN, StepKind.WAIT)
+                halt = session.timeline.forward(watching=session.judge.watching(kinds=lost))
+                if halt.by is not StoppedBy.KIND:
+                    stop = session.judge.judged(halt)
+                    if stop is not None:
+                        return stop
+
+    def go(
+        self,
+        *,
+        limit: int = FAR,
+        points: bool = True,
+        kind: str = "step",
+        extra: Sequence[Breakpoint] = (),
+        until: Callable[[], bool] = lambda: False,
+    ) -> Stop:
+        """Go forward until a point stops, `until` holds at an extra breakpoint, or the limit."""
+        session = self._session
+        armed = [*(session.judge.enabled(Breakpoint) if points else ()), *extra]
+        with session.judge.armed(armed):
+            watching = session.judge.watching(points=points)
+            while True:
+                halt = session.timeline.forward(limit, watching=watching)
+                if halt.kind == "limit":
+                    return Stop("goto" if kind == "goto" else "step")
+                if halt.kind == "breakpoint" and until():
+                    return Stop("step")
+                stop = session.judge.judged(halt)
+                if stop is not None:
+                    return stop
+                if halt.by is StoppedBy.WATCH:
+                    watching = session.judge.watching(points=points)
+
+    def one_step(self, *, within: Sequence[StepKind] = ()) -> Stop:
+        """Let the current vcpu do an instruction; see stepi."""
+        session = self._session
+        vcpu = session.vcpu
+        actor = session.actor_of(vcpu)
+        limit = session.position + PATIENCE
+        with session.judge.armed(session.judge.enabled(Breakpoint)):
+            lost = (StepKind.TURN, StepKind.WAIT) if session.locked else ()
+            watching = session.judge.watching(ready=vcpu.index, kinds=(*within, *lost))
+            again = False
+            while True:
+                if session.locked:
+                    try:
+                        session.give_turn(actor)
+                    except ConfigError as error:
+                        return Stop("waits", str(error))
+                halt = session.timeline.forward(limit, watching=watching, again=again)
+                again = True
+                if halt.by is StoppedBy.READY:
+                    return Stop("step")
+                if halt.kind == "limit":
+                    return Stop(
+                        "waits", f"v{vcpu.index} did nothing in {PATIENCE} steps of the machine"
+                    )
+                if halt.kind == "breakpoint" and session.judge.vcpu_of(halt) == vcpu.index:
+                    return session.judge.judged(halt) or Stop("step")
+                stop = session.judge.judged(halt)
+                if stop is not None:
+                    return stop
+
+    def one_host_step(self) -> Stop:
+        """Let the current vcpu's task or guest do one step of any kind."""
+        session = self._session
+        if session.locked:
+            try:
+                session.give_turn(session.actor_of(session.vcpu))
+            except ConfigError as error:
+                return Stop("waits", str(error))
+            return self.go(limit=session.position + 1)
+        with session.judge.armed(session.judge.enabled(Breakpoint)):
+            watching = session.judge.watching(kinds=OWN_STEPS, owner=session.vcpu.index)
+            while True:
+                halt = session.timeline.forward(session.position + PATIENCE, watching=watching)
+                if halt.kind == "limit":
+                    return Stop("waits", f"v{session.vcpu.index} did nothing in {PATIENCE} steps")
+                if halt.by is StoppedBy.KIND:
+                    return Stop("step")
+                stop = session.judge.judged(halt)
+                if stop is not None:
+                    return stop
+
+    def one_over(self) -> Stop:
+        """Step over a call, or do one instruction."""
+        session = self._session
+        vcpu = session.vcpu
+        word = session.host.machine.fetch(vcpu.index) or 0
+        if not session.in_guest(vcpu) or not is_call(word):
+            return self.one_step()
+        back, depth = session.nia() + 4, session.host.words[vcpu.gpr(1)]
+        return self.go_to(
+            back, lambda: session.at(vcpu, back) and session.host.words[vcpu.gpr(1)] >= depth
+        )
+
+    def go_to(self, address: int, arrived: Callable[[], bool]) -> Stop:
+        """Go on until `arrived` holds at an address, or a point stops it.
+
+        Raises MemoryAccessError if it lies outside of memory.
+        """
+        session = self._session
+        extra = Breakpoint(0, "", vm=session.vcpu.kvm.number, address=address & REAL & ~3)
+        if extra.address >= session.host.machine.memory_size(extra.vm):
+            raise MemoryAccessError(f"there is no code at {address:#x}")
+        return self.go(extra=[extra], until=arrived)
