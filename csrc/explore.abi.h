@@ -183,6 +183,14 @@ typedef struct {
 emu_search_verdict emu_search_run(emu_search *s, uint64_t max_steps);
 void emu_search_facts_of(const emu_search *s, emu_search_facts *out);
 
+/* What the search went through so far, steps that it took back included. Nodes of host code at which
+ * somebody came to stand: a byte for each number below n, 1 or 0. */
+void emu_search_reached(const emu_search *s, uint8_t *nodes, uint32_t n);
+/* The same for instructions that were executed, n of them from an address on; 0 where no code is. */
+void emu_search_executed(const emu_search *s, uint64_t address, uint8_t *words, uint32_t n);
+/* Why guests were left: bits, by emu_exit_reason. */
+uint64_t emu_search_exits(const emu_search *s);
+
 /* Outcome `i`, in the order found: its values (as many as shown), how many end states (or, in
  * sampling, runs) have it. 0, or -1: there is no such outcome. */
 int emu_search_outcome(const emu_search *s, uint32_t i, uint64_t *values, uint64_t *count);

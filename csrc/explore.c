@@ -46,8 +46,11 @@ void emu_search_free(emu_search *s)
         s->own_free(s);
     free(s->own);
     const code_range *range = s->code.at;
-    for (uint64_t i = 0; i < s->code.used; i++)
+    for (uint64_t i = 0; i < s->code.used; i++) {
         free(range[i].points);
+        free(range[i].executed);
+    }
+    free(s->reached);
     array *arrays[] = { &s->undo, &s->code, &s->shown, &s->tests, &s->counters, &s->scratch, &s->rules, &s->rule_ends, &s->outcomes,
                         &s->violations, &s->values, &s->paths, &s->trail, &s->frames, &s->choices };
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
@@ -67,15 +70,15 @@ void emu_search_free(emu_search *s)
 int emu_search_code(emu_search *s, uint64_t address, const emu_point *points, uint32_t n)
 {
     emu_point *copy = malloc((n ? n : 1) * sizeof *copy);
-    if (!copy)
-        return -1;
-    code_range *range = array_more(&s->code, 1, sizeof *range);
+    uint8_t *executed = calloc(n ? n : 1, 1);
+    code_range *range = copy && executed ? array_more(&s->code, 1, sizeof *range) : NULL;
     if (!range) {
         free(copy);
+        free(executed);
         return -1;
     }
     memcpy(copy, points, n * sizeof *copy);
-    *range = (code_range){ .address = address, .n = n, .points = copy };
+    *range = (code_range){ .address = address, .n = n, .points = copy, .executed = executed };
     for (uint32_t i = 0; i < n; i++) {
         if ((points[i].ra >= 32 && points[i].ra != ANY_REGISTER) ||
             (points[i].rb >= 32 && points[i].rb != ANY_REGISTER) || points[i].nbytes > EMU_GRANULE)

@@ -1,6 +1,7 @@
 /* The explorer's own structures. Files: explore_words.c (undo, hash), explore_step.c (steps),
  * explore_claim.c (who touches what), explore_touch.c (what a step touches), explore_store.c (sets of states, outcomes, schedules), explore_dfs.c, explore_bfs.c,
- * explore_dpor.c, explore_sample.c (the algorithms), explore.c (the interface).
+ * explore_dpor.c, explore_sample.c (the algorithms), explore_reach.c (what was gone through),
+ * explore.c (the interface).
  *
  * The current state is the machine itself. `shadow` equals its words as of the last commit, so a
  * commit finds what a step changed by comparing, logs the old values and updates the hash; going
@@ -70,6 +71,7 @@ typedef struct {
     uint64_t address;
     uint32_t n;
     emu_point *points;
+    uint8_t *executed;             /* a byte for each */
 } code_range;
 
 typedef struct {
@@ -168,6 +170,9 @@ struct emu_search {
     uint64_t outcome_size;
     array paths;                   /* emu_choice */
     array trail;                   /* emu_choice: the schedule that led to the current state */
+    uint8_t *reached;              /* a byte for each node of host code */
+    uint32_t reached_size;
+    uint64_t exits;                /* bits, by emu_exit_reason */
 
     /* the algorithms */
     int settled, begun;
@@ -254,6 +259,12 @@ int foot_conflict(const foot *a, const foot *b);
 uint32_t ample_actor(emu_search *s, const emu_choice *choices, uint32_t n);
 /* Where the cell of a granule is, or belongs. */
 known_cell *cell_slot(const emu_search *s, uint64_t granule);
+
+/* ---- explore_reach.c --------------------------------------------------------------------------- */
+
+/* Somebody came to stand at a node; an instruction is executed. */
+void reach_node(emu_search *s, uint32_t node);
+void reach_code(emu_search *s, const emu_point *p);
 
 /* ---- explore_store.c --------------------------------------------------------------------------- */
 

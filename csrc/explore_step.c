@@ -240,6 +240,7 @@ static progress follow(emu_search *s, uint32_t actor, uint64_t answer)
         return UNLEARNED;
     }
     s->actors[actor].node = next;
+    reach_node(s, next);
     changed(s, ref_of(s, &s->actors[actor].node));
     const emu_node *n = next ? emu_engine_at(s->e, next) : NULL;
     if (n && n->op == EMU_OP_RUN && emu_thread_at(s->m, (uint32_t)n->a)->vcpu) {
@@ -392,6 +393,7 @@ static progress leave_guest(emu_search *s, uint32_t actor, uint32_t thread, emu_
     emu_vcpu *v = vcpu_of(s, thread);
     const emu_thread *t = emu_thread_at(s->m, thread);
     deliver_from(s, thread);
+    s->exits |= 1ull << why;
     if (why == EMU_EXIT_UNHANDLED)
         return refuse(s, actor, EMU_REFUSED_TRAP, v->nia);
     if (!s->e)
@@ -445,6 +447,7 @@ static progress instruction(emu_search *s, uint32_t actor, uint32_t thread, emu_
     emu_thread *t = emu_thread_at(s->m, thread);
     uint64_t *dpdes = &emu_subproc_at(s->m, t->subproc)->dpdes;
     uint64_t old_dpdes = *dpdes, hdoorbell = t->hdoorbell, xics_ipi = t->xics_ipi;
+    reach_code(s, p);
     if (p->nbytes)
         claim_storage(s, actor, address_of(v, p), p->nbytes, p->kind != EMU_POINT_LOAD);
     if (writes_memory(p->kind)) {

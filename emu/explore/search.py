@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from emu.core._emu import ffi, lib
+from emu.core.machine import Exit
 from emu.errors import ConfigError, EmuError
 
 if TYPE_CHECKING:
@@ -422,6 +423,29 @@ class Search:
         """Hash of the current state."""
         number: int = lib.emu_search_hash(self._handle)
         return number
+
+    # ---- what it went through ----
+
+    def reached(self, count: int) -> bytes:
+        """A byte for each node of host code below a number, 1 if anybody came to stand there.
+
+        Steps that the search took back count too, here and in executed() and exits().
+        """
+        out = bytearray(count)
+        lib.emu_search_reached(self._handle, ffi.from_buffer("uint8_t[]", out), count)
+        return bytes(out)
+
+    def executed(self, address: int, count: int) -> bytes:
+        """A byte for each of so many code words from an address on, 1 if it was executed."""
+        out = bytearray(count)
+        lib.emu_search_executed(self._handle, address, ffi.from_buffer("uint8_t[]", out), count)
+        return bytes(out)
+
+    @property
+    def exits(self) -> frozenset[Exit]:
+        """Why guests were left."""
+        bits = lib.emu_search_exits(self._handle)
+        return frozenset(why for why in Exit if bits >> why & 1)
 
     # ---- running it ----
 

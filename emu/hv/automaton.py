@@ -55,6 +55,13 @@ class Place(NamedTuple):
     live: dict[str, object]
 
 
+class Step(NamedTuple):
+    """A line of host code: what a node is, whatever its locals and on whatever machine."""
+
+    function: str
+    line: int
+
+
 class _Node(NamedTuple):
     op: Op
     root: Callable[[], HostCode[None]]
@@ -79,6 +86,7 @@ class Automaton:
         # Generators that stand at a node already, so that its history need not be run again.
         self._parked: dict[int, HostCode[None]] = {}
         self._functions: dict[int, tuple[str, ...]] = {}
+        self._chains: list[tuple[tuple[CodeType, int], ...]] = [()]
         self.evaluations = 0
 
     def __len__(self) -> int:
@@ -136,6 +144,10 @@ class Automaton:
             known = tuple(place.function for place in self.where(node))
             self._functions[node] = known
         return known
+
+    def chain(self, node: int) -> tuple[Step, ...]:
+        """Name the calls and the line in each that a node stands at, outermost first."""
+        return tuple(Step(code.co_qualname, _line(code, at)) for code, at in self._chains[node])
 
     def start(self, node: int) -> HostCode[None]:
         """Return a fresh generator that stands at a node."""
@@ -206,6 +218,8 @@ class Automaton:
             self._at[key] = node
             self._nodes.append(_Node(op, root, parent, raw))
             self._answers.append(0)
+            frames = _frames(generator)
+            self._chains.append(tuple((frame.f_code, frame.f_lasti) for frame in frames))
         self._parked[node] = generator
         return node
 
@@ -254,6 +268,12 @@ def place_key(generator: HostCode[None]) -> Hashable:
 
 
 _UNBOUND = object()
+
+
+def _line(code: CodeType, at: int) -> int:
+    """The line of an instruction, by its offset."""
+    lines = (line for first, end, line in code.co_lines() if first <= at < end and line)
+    return next(lines, code.co_firstlineno)
 
 
 def _place(frame: FrameType) -> Place:

@@ -174,3 +174,19 @@ def test_the_hypervisor_itself_is_learned_and_verified():
     automaton = learn(lambda: vcpu_task(hand.vcpus[0]), answers)
     assert len(automaton) > 50
     assert automaton.verify() > len(automaton)
+
+
+def test_a_node_names_the_lines_of_its_calls():
+    def inner():
+        yield Read(1)
+
+    def code():
+        yield Write(1, 0)
+        yield from inner()
+
+    automaton = learn(code, [0])
+    first, second = (automaton.chain(node) for node in (1, 2))
+    assert [step.function.rpartition(".")[2] for step in first] == ["code"]
+    assert [step.function.rpartition(".")[2] for step in second] == ["code", "inner"]
+    assert second[0].line == first[0].line + 1
+    assert second[1].line == first[0].line - 3
