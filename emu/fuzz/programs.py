@@ -144,19 +144,24 @@ def _length(source: random.Random, count: int) -> int:
 
 
 def _operation(source: random.Random, name: str, smt: int, count: int) -> Op:
+    return Op(name, source.choice(numbers(name, smt, count)))
+
+
+def numbers(name: str, smt: int, count: int) -> tuple[int, ...]:
+    """What the number of an operation may be, in a program of so many threads."""
     match name:
         case "send" | "send_upper":
-            return Op(name, source.randrange(smt))  # perhaps of a vcpu that does not exist
+            return tuple(range(smt))  # perhaps of a vcpu that does not exist
         case "bad_tag":
-            return Op(name, source.choice((smt, smt + 1, 64, 127)))
+            return (smt, smt + 1, 64, 127)
         case "prod":
-            return Op(name, source.randrange(count + 1))
+            return tuple(range(count + 1))
         case "ee":
-            return Op(name, source.randrange(2))
+            return (0, 1)
         case "store" | "load":
-            return Op(name, source.randrange(len(CELLS)))
+            return tuple(range(len(CELLS)))
         case _:
-            return Op(name)
+            return (0,)
 
 
 # ---- as a litmus test ------------------------------------------------------------------------

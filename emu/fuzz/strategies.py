@@ -1,0 +1,138 @@
+"""Hypothesis draws the programs: a strategy for them, and seeded runs of its generate phase.
+
+Nothing that is stored depends on Hypothesis: a program is plain data once it is drawn. Every choice
+is one of fewer than a hundred, drawn evenly, so that what weighs more stands in a table more often.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import hypothesis
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.internal.conjecture.providers import AVAILABLE_PROVIDERS, HypothesisProvider
+
+from emu.fuzz.programs import AGENTS, MAX_OPS, OPERATIONS, Op, Program, numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from hypothesis.strategies import DrawFn, SearchStrategy
+
+    from emu.fuzz.programs import Bounds
+
+_T = TypeVar("_T")
+
+BACKEND: Final = "emu"
+AGENT: Final = st.sampled_from(AGENTS)
+# How often something is so.
+HALF: Final = st.sampled_from((False, True))
+FIFTH: Final = st.sampled_from((False, False, False, False, True))
+TENTH: Final = st.sampled_from((*[False] * 9, True))
+# Operations of a thread, by how many threads there are: the more, the fewer.
+LENGTHS: Final = {
+    1: dict.fromkeys(range(1, MAX_OPS + 1), 1),
+    2: {1: 18, 2: 16, 3: 14, 4: 12, 5: 10, 6: 8, 7: 6, 8: 4, 9: 3, 10: 3},
+    3: {1: 14, 2: 10, 3: 6, 4: 3, 5: 1},
+    4: {1: 16, 2: 8, 3: 3, 4: 1},
+}
+
+
+class Plain(HypothesisProvider):
+    """Hypothesis's own choices, without the constants that it finds in whatever is loaded.
+
+    Those make what is drawn depend on which modules a process has, and leave a cache behind in
+    the working directory.
+    """
+
+    def _maybe_draw_constant(self, *_args: object, **_keywords: object) -> None:
+        """No constant, ever."""
+
+
+AVAILABLE_PROVIDERS[BACKEND] = f"{__name__}.{Plain.__qualname__}"
+
+
+@cache
+def _weighted(weights: tuple[tuple[_T, int], ...]) -> SearchStrategy[_T]:
+    return st.sampled_from([value for value, weight in weights for _ in range(weight)])
+
+
+def weighted(weights: Mapping[_T, int]) -> SearchStrategy[_T]:
+    """One of the keys, as often as its weight says; the weights sum to less than 100."""
+    assert sum(weights.values()) < 100
+    return _weighted(tuple(weights.items()))
+
+
+@cache
+def _one_of(values: tuple[int, ...]) -> SearchStrategy[int]:
+    return st.sampled_from(values)
+
+
+@cache
+def programs(host: str, bounds: Bounds) -> SearchStrategy[Program]:
+    """Programs for a host: small ones are likely, large ones happen."""
+    return _programs(host, bounds)
+
+
+@st.composite
+def _programs(draw: DrawFn, host: str, bounds: Bounds) -> Program:
+    smt = bounds.smt or draw(weighted({1: 1, 2: 10, 4: 4, **({} if host == "power7" else {8: 1})}))
+    count = bounds.threads or draw(weighted({1: 1, 2: 12, 3: 4, 4: 1}))
+    names = weighted(
+        {o.name: o.weight for o in OPERATIONS.values() if host != "power7" or not o.native}
+    )
+    lengths = weighted(LENGTHS[min(count, max(LENGTHS))])
+
+    def operation() -> Op:
+        name = draw(names)
+        return Op(name, draw(_one_of(numbers(name, smt, count))))
+
+    threads = tuple(tuple(operation() for _ in range(draw(lengths))) for _ in range(count))
+    agents: tuple[str, ...] = ()
+    if draw(FIFTH):
+        agent = draw(AGENT)
+        agents = (agent if agent == "migrate" else f"{agent}:{draw(_one_of(tuple(range(count))))}",)
+    return Program(
+        threads,
+        smt,
+        tuple(draw(HALF) for _ in range(count)),
+        little=draw(FIFTH) if bounds.little is None else bounds.little,
+        handler_clears=host != "power7" and draw(TENTH),
+        agents=agents,
+    )
+
+
+def drawn(host: str, bounds: Bounds, seed: int, count: int) -> Iterator[Program]:
+    """Draw programs, the same ones whenever the arguments and Hypothesis's version are the same.
+
+    A few of them may be equal. seed: any integer. Programs come all at once, so count is a batch.
+    """
+    while count > 0:
+        batch = _generated(programs(host, bounds), seed, count)
+        yield from batch
+        count -= len(batch)  # a strategy of few programs ends before it has drawn as many as asked
+        seed += 1
+
+
+def _generated(strategy: SearchStrategy[_T], seed: int, count: int) -> list[_T]:
+    """At most count values, drawn by Hypothesis's generate phase; no database, no file."""
+    found: list[_T] = []
+
+    # Hypothesis begins with the simplest value there is, whatever the seed: it is left out.
+    @hypothesis.seed(seed)
+    @settings(
+        max_examples=count + 1,
+        phases=[Phase.generate],
+        backend=BACKEND,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @hypothesis.given(strategy)
+    def collect(value: _T) -> None:
+        found.append(value)
+
+    collect()
+    return found[1:] or found
