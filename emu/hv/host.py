@@ -540,7 +540,8 @@ class Host:
     ) -> Outcome:
         """Run until something happens; a run that was cut short by a limit can go on.
 
-        max_insns: guest instructions of all vcpus together, of this call. on_chunk is called after
+        max_insns: guest instructions of all vcpus together, of this call; what the last of them
+        asked the host for is done, as far as the turn goes. on_chunk is called after
         at most `chunk` guest instructions or host steps, so that a caller can show the console's
         output or drain events.
         """
@@ -550,7 +551,10 @@ class Host:
         invariants = Invariants(self) if self.check else None
         nodes = 1 if invariants else chunk
         while True:
-            stop = self.engine.run(machine, order, slice_, min(left, chunk), nodes)
+            if left == 0 and self._in_host():
+                stop = self.engine.run(machine, order, slice_, 1, 1, max_steps=1)
+            else:
+                stop = self.engine.run(machine, order, slice_, min(left, chunk), nodes)
             left -= stop.insns
             self.instructions += stop.insns
             answered = self.answer(stop)
@@ -560,11 +564,16 @@ class Host:
                 continue
             if on_chunk is not None:
                 on_chunk()
-            if stop.verdict is Verdict.PAUSE and left > 0:
+            if stop.verdict is Verdict.PAUSE and (left > 0 or self._in_host()):
                 continue
             outcome = self.outcome(stop)
             if outcome is not None:
                 return outcome
+
+    def _in_host(self) -> bool:
+        """Whether the actor whose turn it is has steps of host code before its guest."""
+        actor = self.engine.turn(self.machine)
+        return actor is not None and self.engine.guest(self.machine, actor) is None
 
     @property
     def timebase(self) -> int:

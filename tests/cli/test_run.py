@@ -364,3 +364,21 @@ def test_a_closed_pipe_ends_the_run_quietly():
 def test_a_size_may_be_written_in_either_case(emu, size, top):
     ended = emu("run", "-e", "nop", "--mem", size, "--expect", f"r1=={top}")
     assert ended.code == 0, ended.err
+
+
+# ---- numbers, and options that do not go together ----------------------------------------------
+
+
+@pytest.mark.parametrize("host", ["power7", "power8", "power9"])
+@pytest.mark.parametrize("check", [[], ["--check"]], ids=["plain", "checked"])
+def test_a_limit_at_the_guests_exit_is_the_exit(emu, host, check):
+    guest = f"li 4,0; {H_EXIT}"
+    assert emu("run", "-e", guest, "--host", host, "--max-insns", "3", *check).code == 4
+    ended = emu("run", "-e", guest, "--host", host, "--max-insns", "4", *check)
+    assert (ended.code, ended.err) == (0, "emu: exit 0, after 4 instructions on 1 vcpu\n")
+
+
+def test_a_limit_at_a_cede_that_waits_is_a_limit_and_stays_exact(emu):
+    guest = "cmpdi 3,0; bne 1f; li 3,0xe0; sc 1; 1: b 1b"
+    ended = emu("run", "-e", guest, "--smt", "2", "--max-insns", "4", "--json")
+    assert (ended.code, json.loads(ended.out)["instructions"]) == (4, 4)
