@@ -54,6 +54,8 @@ def guest_options(command: Callable[..., int]) -> Callable[..., int]:
         restoring = arguments.get("restore") is not None
         if restoring and (guest is not None or text is not None):
             raise click.UsageError("--restore FILE takes the place of GUEST and -e TEXT")
+        if restoring and (option := _given(raw=raw, load_at=load_at, entry=entry)):
+            raise click.UsageError(f"{option} is for a guest that starts, not for --restore")
         if not restoring and (guest is None) == (text is None):
             raise click.UsageError("one GUEST, or -e TEXT")
         if raw and text is not None:
@@ -64,6 +66,12 @@ def guest_options(command: Callable[..., int]) -> Callable[..., int]:
         return command(guest=source, **arguments)
 
     return with_guest
+
+
+def _given(**options: object) -> str | None:
+    """The first of these options that was given, as it is written."""
+    names = (name for name, value in options.items() if value is not None and value is not False)
+    return next((f"--{name.replace('_', '-')}" for name in names), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,9 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
+from click.core import ParameterSource
 
-from emu.cli.numbers import count, size, unsigned
+from emu.cli.numbers import count, seed, size, unsigned
 from emu.hv.policy import ENTRY_EXITS, RUN_WHENS, THREAD_ASSIGNMENTS, Policy
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class MachineOptions:
     initrd: str | None = None
     rtc: int = 0
     bug: tuple[str, ...] = ()
+    given: frozenset[str] = frozenset()  # names of the fields that were asked for in so many words
 
 
 def smt_mode(text: str) -> int:
@@ -105,7 +107,7 @@ OPTIONS = (
                  show_default=True, help="Of source and raw guests; an ELF says it itself."),
     click.option("--schedule", metavar="SPEC", default="rr", show_default=True,
                  help="Who runs when: rr[:N], random[:N], pct[:D], or a file with a schedule."),
-    click.option("--seed", type=count, metavar="N", default="0", show_default=True,
+    click.option("--seed", type=seed, metavar="N", default="0", show_default=True,
                  help="Of everything random."),
     click.option("--max-insns", type=count, metavar="N",
                  help="Stop after so many instructions of all vcpus together.  [default: none]"),
@@ -129,9 +131,12 @@ def machine_options(command: Callable[..., int]) -> Callable[..., int]:
 
     @functools.wraps(command)
     def with_machine(**arguments: Any) -> int:  # noqa: ANN401  whatever else the command takes
-        chosen = {field.name: arguments.pop(field.name) for field in fields(MachineOptions)}
+        source = click.get_current_context().get_parameter_source
+        names = [field.name for field in fields(MachineOptions) if field.name != "given"]
+        given = frozenset(name for name in names if source(name) is ParameterSource.COMMANDLINE)
+        chosen = {name: arguments.pop(name) for name in names}
         chosen["vcpus"] = chosen["vcpus"] or chosen["smt"]
-        machine = MachineOptions(**chosen)
+        machine = MachineOptions(**chosen, given=given)
         if not machine.bug:
             return command(machine=machine, **arguments)
         # Imported only now: most commands run without a bug, and should begin at once.

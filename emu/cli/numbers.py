@@ -23,7 +23,9 @@ def size(text: str) -> int:
 
 
 def count(text: str) -> int:
-    """A whole number of something: 1000000, 1e6, 2.5e6, 1_000_000."""
+    """A whole number of something: 1000000, 1e6, 2.5e6, 1_000_000, 0x10."""
+    if text[:2] in {"0x", "0X"} and (number := unsigned(text)) is not None:
+        return number
     match = re.fullmatch(r"([0-9][0-9_]*)(?:\.([0-9]+))?(?:[eE]([0-9]{1,2}))?", text)
     if match is None or len(text) > MAX_DIGITS:
         raise click.BadParameter(f"a count is a number such as 5000 or 1e6, got {text!r}")
@@ -31,6 +33,14 @@ def count(text: str) -> int:
     if len(fraction) > exponent:
         raise click.BadParameter(f"a count is a whole number, got {text!r}")
     return int(match[1] + fraction + "0" * (exponent - len(fraction)))
+
+
+def seed(text: str) -> int:
+    """What everything random begins with: 0 to 2^64-1."""
+    number = count(text)
+    if number >= 1 << 64:
+        raise click.BadParameter(f"a seed is a number from 0 to 2^64-1, got {text!r}")
+    return number
 
 
 def address(text: str) -> int:

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from emu.cli.numbers import unsigned
+from emu.errors import ConfigError
+from emu.hv.guest_spr import READERS
+from emu.hv.one_reg import ONE_REGS
 from emu.isa.sprs import SPRS
 
 if TYPE_CHECKING:
@@ -31,7 +34,7 @@ EXPECTATION = rf"\s*{REGISTER}\s*(?P<comparison>[=!<>]=|<|>)\s*(?P<value>[-+]?[0
 # Where a name lives in a vcpu's window of the state (csrc/emu.abi.h).
 FIELDS = {name: name for name in ("nia", "msr", "cr", "xer", "lr", "ctr")} | {
     spr.name: spr.home.removeprefix("vcpu.") for spr in SPRS if spr.home.startswith("vcpu.")
-}
+} | {row.name.lower(): row.field for row in ONE_REGS if row.field}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +46,18 @@ class Register:
 
     def read(self, vm: Vm) -> int:
         """Its 64-bit value."""
+        if self.name in READERS:
+            return READERS[self.name](vm.host, vm.vcpus[self.vcpu])
         return vm.host.words[self.ref(vm)]
 
     def ref(self, vm: Vm) -> int:
-        """The word of the machine's state that holds it."""
+        """The word of the machine's state that holds it.
+
+        Raises ConfigError for a register that is no word of its own.
+        """
         vcpu = vm.vcpus[self.vcpu]
+        if self.name in READERS:
+            raise ConfigError(f"an outcome is made of registers with a word each, got {self.name}")
         if re.fullmatch(r"r[0-9]+", self.name):
             return vcpu.gpr(int(self.name[1:]))
         ref: int = getattr(vcpu.arch, FIELDS[self.name])
@@ -114,7 +124,7 @@ def _register(match: re.Match[str], nvcpus: int) -> Register:
             f"vcpu must be below {nvcpus}, the number of vcpus, got {register.vcpu}"
         )
     is_gpr = re.fullmatch(r"r[0-9]|r[12][0-9]|r3[01]", register.name)
-    if not is_gpr and register.name not in FIELDS:
+    if not is_gpr and register.name not in FIELDS and register.name not in READERS:
         raise click.BadParameter(
             f"a register is r0 to r31, nia, msr, cr, xer, lr, ctr or an SPR of the vcpu, "
             f"got {register.name!r}"

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from emu.cli.guest_source import Guest
     from emu.cli.machine_options import MachineOptions
 
+# What only a machine with firmware has; names of MachineOptions.
+FIRMWARE_OPTIONS = ("append", "pvr", "initrd", "rtc")
+
 
 def build(options: MachineOptions, guest: Guest) -> Vm:
     """Make the machine that was asked for and load the guest.
@@ -27,6 +30,10 @@ def build(options: MachineOptions, guest: Guest) -> Vm:
     machine = options.machine or ("pseries" if guest.relocates else "bare")
     if machine == "bare" and guest.relocates:
         raise ConfigError("a guest that relocates itself needs --machine pseries, got bare")
+    if machine == "bare" and (given := options.given.intersection(FIRMWARE_OPTIONS)):
+        raise ConfigError(
+            f"--{min(given)} is for a pseries machine, got a bare one: see --machine"
+        )
     host = host_of(options)
     vm = host.create_vm(memory=options.mem, smt=options.smt)
     loader: Vm | Pseries = vm

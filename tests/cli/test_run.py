@@ -382,3 +382,56 @@ def test_a_limit_at_a_cede_that_waits_is_a_limit_and_stays_exact(emu):
     guest = "cmpdi 3,0; bne 1f; li 3,0xe0; sc 1; 1: b 1b"
     ended = emu("run", "-e", guest, "--smt", "2", "--max-insns", "4", "--json")
     assert (ended.code, json.loads(ended.out)["instructions"]) == (4, 4)
+
+
+@pytest.mark.parametrize("seed", ["0x10", "16", "1_6", "1.6e1"])
+def test_a_seed_may_be_written_as_any_count(emu, seed):
+    def drawn(text):
+        ended = emu("run", "-e", "li 3,0x300; sc 1; nop", "--seed", text, "--show", "r4")
+        assert ended.code == 0
+        return ended.err
+
+    assert drawn(seed) == drawn("16")
+
+
+def test_a_seed_of_more_than_64_bits_is_refused(emu):
+    ended = emu("run", "-e", "nop", "--seed", str(1 << 64))
+    assert ended.code == 2
+    assert "a seed is a number from 0 to 2^64-1, got '18446744073709551616'" in ended.err
+
+
+@pytest.mark.parametrize(
+    "option", [("--append", "x"), ("--pvr", "1"), ("--initrd", "/dev/null"), ("--rtc", "@0")]
+)
+def test_what_only_firmware_has_is_refused_on_a_bare_machine(emu, option):
+    ended = emu("run", "-e", "nop", *option)
+    said = f"emu: {option[0]} is for a pseries machine, got a bare one: see --machine\n"
+    assert (ended.code, ended.err) == (2, said)
+
+
+@pytest.mark.parametrize(
+    ("host", "tag", "dpdes"), [("power8", 1, 2), ("power9", 1, 2), ("power9", 0, 1)]
+)
+def test_tir_and_dpdes_are_shown_as_the_guest_would_read_them(emu, host, tag, dpdes):
+    guest = f"cmpdi 3,0; bne .; lis 5,0x2800; ori 5,5,{tag}; msgsndp 5; nop"
+    ended = emu(
+        "run", "-e", guest, "--smt", "2", "--host", host, "--schedule", "rr:50",
+        "--expect", f"v0.dpdes=={dpdes}", "--expect", f"v1.dpdes=={dpdes}",
+        "--expect", "v0.tir==0", "--expect", "v1.tir==1",
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+
+
+@pytest.mark.parametrize("host", ["power7", "power8", "power9"])
+def test_dec_and_tb_in_the_end_go_on_from_what_the_guest_read(emu, host):
+    guest = "li 6,-5; mtdec 6; mftb 7; mfspr 8,DEC; nop; nop"
+    ended = emu("run", "-e", guest, "--host", host, "--show", "r7,r8,dec,tb")
+    shown = dict(pair.split("=") for pair in ended.err.split()[1:5])
+    assert int(shown["tb"], 0) == int(shown["r7"], 0) + 4
+    assert int(shown["dec"], 0) == int(shown["r8"], 0) - 3
+
+
+def test_a_register_that_is_no_word_cannot_be_part_of_a_searchs_outcome(emu, guests):
+    ended = emu("explore", guests / "racy" / "lost_update.s", "--smt", "2", "--show", "tir")
+    assert ended.code == 2, ended.err
+    assert "an outcome is made of registers with a word each, got tir" in ended.err

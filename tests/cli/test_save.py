@@ -32,6 +32,48 @@ def test_a_limit_may_also_be_where_it_is_saved(tmp_path):
     assert file.read_bytes().startswith(b"emu-vm 1 ")
 
 
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    """A saved VM of two vcpus, smt 2."""
+    file = tmp_path_factory.mktemp("saved") / "vm"
+    assert emu("-e", "b .", "--smt", 2, "--save", file, "--save-at", 10).returncode == 0
+    return file
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--smt", "2"), ("--vcpus", "2"), ("--mem", "16M"), ("--machine", "bare"),
+        ("--seed", "7", "--schedule", "random"), ("--host", "power8", "--cores", "2"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_options_that_agree_with_the_saved_vm_or_say_where_it_goes_on_are_heeded(stopped, options):
+    assert emu("--restore", stopped, "--max-insns", 5, *options).returncode == 4
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--smt", "4"], "--smt must be 2 or left out, as the saved VM has it, got 4"),
+        (["--vcpus", "1"], "--vcpus must be 2 or left out, as the saved VM has it, got 1"),
+        (["--mem", "1M"], "--mem must be 16777216 or left out, as the saved VM has it"),
+        (["--machine", "pseries"], "--machine must be bare or left out"),
+        *(
+            (option, f"{option[0]} is for a guest that starts, not for --restore")
+            for option in (
+                ["--endian", "big"], ["--entry", "0"], ["--raw"], ["--raw", "--load-at", "0"],
+                ["--append", "x"], ["--pvr", "1"], ["--initrd", "x"], ["--rtc", "@0"],
+            )
+        ),
+    ],
+)  # fmt: skip
+def test_options_that_a_restored_vm_cannot_heed_are_refused(stopped, options, message):
+    found = emu("--restore", stopped, "--max-insns", 5, *options)
+    assert found.returncode == 2
+    assert message in found.stderr
+
+
 def test_a_guest_that_ends_first_is_not_saved(tmp_path):
     file = tmp_path / "vm"
     assert emu("-e", "nop", "--save", file, "--save-at", 100).returncode == 0
