@@ -17,7 +17,7 @@ from emu.asm.source import decode
 from emu.cli.exit_codes import EXIT_BAD_INPUT, EXIT_OK
 from emu.cli.input_files import read_input
 from emu.cli.numbers import MAX_DIGITS, address, unsigned
-from emu.errors import AssemblyError, ConfigError, ImageError
+from emu.errors import AssemblyError, ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -158,4 +158,4 @@ def _write(name: str, data: bytes) -> None:
         Path(name).write_bytes(data)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise ImageError(f"cannot write {os.fsdecode(name)}: {reason}") from None
+        raise ConfigError(f"cannot write {os.fsdecode(name)}: {reason}") from None

@@ -136,3 +136,9 @@ def test_no_output_overwrites_the_source_however_its_name_is_spelt(emu, tmp_path
     assert ended.code == 2
     assert "an output must not be the source itself" in ended.err
     assert source.read_text() == "nop\n"
+
+
+@pytest.mark.parametrize("option", [["-o"], ["-o", "/dev/null", "--listing"]], ids=" ".join)
+def test_an_output_that_cannot_be_written_is_usage_as_with_every_command(emu, tmp_path, option):
+    ended = emu("asm", "-e", "nop", *option, tmp_path)
+    assert (ended.code, ended.err) == (2, f"emu: cannot write {tmp_path}: Is a directory\n")
