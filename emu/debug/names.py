@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
 from emu.core.watching import Watched
+from emu.debug.doorbells import of_core, virtual_thread
 from emu.debug.expression import ExpressionError
 from emu.errors import MemoryAccessError
 from emu.isa.msr import REGISTERS
@@ -190,38 +191,17 @@ class Names:
 
     def _dpdes(self, vcpu: Vcpu) -> Place:
         """The doorbells that pend for the virtual core, wherever they wait."""
-        bits = self.pending_doorbells(vcpu)
 
         def value() -> int:
             words = self.host.words
             return sum(
                 1 << thread
-                for thread, places in bits.items()
-                if any(words[ref] & mask for ref, mask in places)
+                for thread, places in of_core(self.host, vcpu).items()
+                if any(words[ref] & mask for ref, mask in places.now)
             )
 
-        return Place(computed=value, made_of=[ref for places in bits.values() for ref, _ in places])
-
-    def pending_doorbells(self, vcpu: Vcpu) -> dict[int, list[tuple[int, int]]]:
-        """Where a doorbell for each thread of the vcpu's virtual core may wait: (ref, mask)."""
-        base = vcpu.vcpu_id - virtual_thread(vcpu)[1]
-        mode = threads_per_vcore(vcpu)
-        found: dict[int, list[tuple[int, int]]] = {}
-        for other in vcpu.kvm.vcpus:
-            if not base <= other.vcpu_id < base + mode:
-                continue
-            thread = other.vcpu_id - base
-            places = [(other.doorbell_request, WORD)]
-            places += [
-                (cpu.subproc.dpdes, 1 << self.host.words[cpu.thread.tir])
-                for cpu in self.host.cpus
-                if self.host.words[cpu.thread.vcpu] == 1 + other.index
-            ]
-            vcore_dpdes = getattr(other.vcore, "dpdes", None)
-            if isinstance(vcore_dpdes, int):
-                places.append((vcore_dpdes, 1 << thread))
-            found[thread] = places
-        return found
+        made_of = [ref for places in of_core(self.host, vcpu).values() for ref in places.ever]
+        return Place(computed=value, made_of=list(dict.fromkeys(made_of)) or [vcpu.base])
 
     def _dec(self, vcpu: Vcpu) -> Place:
         tb = self.host.machine.ref("machine", 0, "tb")
@@ -271,16 +251,6 @@ class Names:
         near = difflib.get_close_matches(stem, self.all_names(), n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         return f"no register, field or symbol is called {text[:60]!r}{hint}"
-
-
-def threads_per_vcore(vcpu: Vcpu) -> int:
-    """How many threads the guest sees in a virtual core."""
-    return max(vcpu.kvm.smt_mode, vcpu.kvm.emul_smt_mode)
-
-
-def virtual_thread(vcpu: Vcpu) -> tuple[int, int]:
-    """The virtual core that the guest sees a vcpu in, and its thread number there (TIR)."""
-    return divmod(vcpu.vcpu_id, threads_per_vcore(vcpu))
 
 
 def _bits(place: Place, register: str, name: str) -> Place | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from emu.debug.doorbells import changed
 from emu.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -34,28 +35,13 @@ def set_register(session: Session, vcpu: Vcpu, name: str, value: int) -> None:
         kept = words[place.ref] & ~(mask << place.shift) & WORD
         session.change(text, {place.ref: kept | value << place.shift})
     elif name.endswith("dpdes"):
-        session.change(text, _doorbells(session, vcpu, value))
+        session.change(text, changed(session.host, vcpu, value))
     elif name.endswith("dec"):
         tb = words[session.host.machine.ref("machine", 0, "tb")]
         expires = value + 1 + tb + vcpu.kvm.tb_offset & WORD
         session.change(text, {vcpu.arch.dec_expires: expires, vcpu.arch.dec_armed: 1})
     else:
         raise ConfigError(f"{name} cannot be set")
-
-
-def _doorbells(session: Session, vcpu: Vcpu, value: int) -> dict[int, int]:
-    """Make exactly these doorbells of the virtual core pending."""
-    words: dict[int, int] = {}
-    for thread, places in session.names.pending_doorbells(vcpu).items():
-        on = value >> thread & 1
-        for ref, mask in places:
-            now = words.get(ref, session.host.words[ref])
-            words[ref] = now & ~mask & WORD
-        # Where the hypervisor looks at the next entry, or the hardware right now.
-        ref, mask = places[-1]
-        if on:
-            words[ref] |= 1 if mask == WORD else mask
-    return words
 
 
 def vcpu_state(session: Session, vcpu: Vcpu) -> str:

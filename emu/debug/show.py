@@ -6,7 +6,8 @@ import linecache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from emu.debug.names import CORE, REAL, virtual_thread
+from emu.debug.doorbells import of_vcpu, pending, virtual_thread
+from emu.debug.names import CORE, REAL
 from emu.debug.registers import vcpu_state
 from emu.errors import ConfigError, MemoryAccessError
 from emu.hv.event import Event
@@ -117,8 +118,7 @@ def thread_line(session: Session, vcpu: Vcpu) -> str:
 def _pending(session: Session, vcpu: Vcpu) -> list[str]:
     words = session.host.words
     found = []
-    thread = virtual_thread(vcpu)[1]
-    if any(words[ref] & bits for ref, bits in session.names.pending_doorbells(vcpu)[thread]):
+    if pending(session.host, vcpu):
         found.append("doorbell")
     if words[vcpu.pending_exceptions] or words[vcpu.arch.external_pending]:
         found.append("external")
@@ -160,7 +160,7 @@ def doorbell_lines(session: Session) -> list[str]:
     lines = []
     for vcpu in host.vcpus:
         thread = virtual_thread(vcpu)[1]
-        places = session.names.pending_doorbells(vcpu)[thread]
+        places = of_vcpu(host, vcpu).now
         held = [session.refs.name(ref) for ref, bits in places if words[ref] & bits]
         if not held:
             continue

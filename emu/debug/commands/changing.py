@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from emu.debug import injecting
 from emu.debug.commands.stopping import vectors
 from emu.debug.commands.table import CommandError, command
-from emu.debug.names import ALIASES, WORD
+from emu.debug.names import ALIASES
 from emu.debug.registers import set_register
 
 if TYPE_CHECKING:
     from emu.debug.commands.interpreter import Interpreter
-    from emu.debug.session import Session
-    from emu.hv.kvm import Vcpu
 
 
 CHANGING: Final = "changing"
@@ -38,46 +37,20 @@ def _set(it: Interpreter, text: str) -> None:
 
 @command("doorbell", "[vN]", "make a privileged doorbell pending for a vcpu", group=CHANGING)
 def _doorbell(it: Interpreter, text: str) -> None:
-    vcpu, session = it.vcpu(text), it.session
-    places = session.names.pending_doorbells(vcpu)
-    ref, bits = next(iter(v for k, v in places.items() if k == vcpu.vcpu_id % len(places)))[-1]
-    words = {ref: session.host.words[ref] | (1 if bits == WORD else bits)}
-    words |= _kick(session, vcpu)
-    session.change(f"doorbell {vcpu.name}", words)
+    injecting.doorbell(it.session, it.vcpu(text))
 
 
-def _kick(session: Session, vcpu: Vcpu) -> dict[int, int]:
-    """Wake a vcpu's task, or pull its guest out, as the hypervisor's own kick does."""
-    words = {vcpu.vcore.awake: 1}
-    for cpu in session.host.cpus:
-        if session.host.words[cpu.thread.vcpu] == 1 + vcpu.index and session.in_guest(vcpu):
-            words[cpu.thread.hdoorbell] = 1
-    return words
-
-
-@command("preempt", "[vN]", "make the host want the cpu that a vcpu runs on", group=CHANGING)
+@command("preempt", "[vN]", "let the time slice of the cpu that a vcpu runs on end now",
+         group=CHANGING)  # fmt: skip
 def _preempt(it: Interpreter, text: str) -> None:
-    vcpu = it.vcpu(text)
-    words = {vcpu.request_exit: 1} | _kick(it.session, vcpu)
-    it.session.change(f"preempt {vcpu.name}", words)
+    injecting.preempt(it.session, it.vcpu(text))
 
 
 @command("exc", "[vN] VECTOR", "make a vcpu's guest take an interrupt", group=CHANGING)
 def _exc(it: Interpreter, text: str) -> None:
     parts = text.split()
+    if not 1 <= len(parts) <= 2:
+        raise CommandError(f"exc takes an interrupt's name or vector, got {text!r}")
     vcpu = it.vcpu(parts[0] if len(parts) > 1 else "")
-    vector = vectors(it, parts[-1] if parts else "0x100")[0]
-    session = it.session
-    host = session.host
-    thread = next((cpu.number for cpu in host.cpus
-                   if host.words[cpu.thread.vcpu] == 1 + vcpu.index), None)  # fmt: skip
-    if thread is None or not session.in_guest(vcpu):
-        raise CommandError(f"{vcpu.name} is not in its guest now")
-    before = host.words.tolist()
-    if not host.machine.interrupt(thread, vector):
-        raise CommandError(f"the guest has no code at vector {vector:#x}")
-    after = host.words.tolist()
-    changed = {i: after[i] for i in range(len(after)) if after[i] != before[i]}
-    for ref in changed:
-        host.words[ref] = before[ref]
-    session.change(f"interrupt {vector:#x} of {vcpu.name}", changed)
+    found = vectors(it, parts[-1])
+    injecting.interrupt(it.session, vcpu, found[0])

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Literal
 from xml.sax.saxutils import quoteattr
 
+from emu.debug.doorbells import virtual_thread
 from emu.debug.gdb.packets import (
     MAX_PACKET,
     PacketError,
@@ -20,7 +21,6 @@ from emu.debug.gdb.packets import (
     unescape,
 )
 from emu.debug.gdb.registers import PC, R1, Register, registers_of, target_xml
-from emu.debug.names import virtual_thread
 from emu.debug.registers import set_register, vcpu_state
 from emu.debug.stops import Accesspoint, Breakpoint, Point, Stop
 from emu.errors import EmuError
