@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import directives
+from .cfi import check_closed
 from .diagnostics import suggestion
 from .encode import BRANCHES, REGISTERS, EncodeError, encode, fit, pattern_of, slots_for
+from .frame_tables import write_frames
 from .macros import (
     CLOSERS,
     OPENERS,
@@ -134,6 +136,8 @@ class Assembler(State):
                 self.ended = False
                 self.push_file(source, "<register save and restore>", None)
                 self._run()
+            if not self.failed:
+                write_frames(self)
         except TooManyErrorsError:
             self.stopped = True
 
@@ -298,6 +302,7 @@ class Assembler(State):
                 ".if must be closed by .endif",
                 "opened here",
             )
+        check_closed(self)
 
     # -- conditions
 

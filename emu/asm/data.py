@@ -7,6 +7,7 @@ import struct
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .leb128 import leb128
 from .modifiers import GOT, HALVES, MODIFIERS
 from .scan import ScanError, scan
 from .sections import SHT_NOBITS, Tail
@@ -86,22 +87,6 @@ def _leb(kind: str) -> Callable[[Assembler, Statement], None]:
             asm.variable(Tail(kind, asm.line, column, width, code))
 
     return directive
-
-
-def leb128(value: int, *, signed: bool) -> bytes:
-    """A number as LEB128; an unsigned negative one counts as its 64 bits."""
-    if not signed:
-        value &= (1 << 64) - 1
-    data = bytearray()
-    while True:
-        byte = value & 0x7F
-        value >>= 7
-        if (value == 0 and not (signed and byte & 0x40)) or (
-            signed and value == -1 and byte & 0x40
-        ):
-            data.append(byte)
-            return bytes(data)
-        data.append(byte | 0x80)
 
 
 def _strings(end: bytes) -> Callable[[Assembler, Statement], None]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from . import data, flow, placement, symbol_directives
-from .inert import INERT, is_inert
+from . import cfi, data, flow, placement, symbol_directives
+from .inert import INERT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,12 +36,13 @@ DIRECTIVES: dict[str, Handler] = {
     **data.DIRECTIVES,
     **placement.DIRECTIVES,
     **symbol_directives.DIRECTIVES,
+    **cfi.DIRECTIVES,
 }
 
 
 def handler(head: str) -> Handler | None:
     """The function of a directive, None if there is no such directive."""
-    return DIRECTIVES.get(head) or (_nothing if is_inert(head) else None)
+    return DIRECTIVES.get(head)
 
 
 def line_marker(text: str) -> tuple[int, str] | None:

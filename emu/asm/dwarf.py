@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .data import leb128
+from .leb128 import leb128
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

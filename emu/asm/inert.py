@@ -20,10 +20,4 @@ INERT = {
     ".loc_mark_labels": "the line table marks no basic blocks",
     ".ltorg": "Power has no literal pools",
     ".print": "assembling prints nothing but diagnostics",
-    ".cfi_*": "call frame information is for unwinders; gdb follows the back chain of the stack",
 }
-
-
-def is_inert(head: str) -> bool:
-    """Whether a directive is accepted without an effect."""
-    return head in INERT or head.startswith(".cfi_")

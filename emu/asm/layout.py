@@ -11,8 +11,9 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from .data import leb128
+from .call_frames import MAX_ADVANCE, advance
 from .expressions import ExpressionError, Value, evaluate
+from .leb128 import leb128
 from .sections import SHF_EXECINSTR, SHF_WRITE, SHT_NOBITS, Piece, Place, Section
 from .state import MAX_BYTES, MAX_HOLE
 from .symbols import Symbol
@@ -144,6 +145,9 @@ class Layout:
         if tail.kind in ("uleb", "sleb"):
             tail.fill = leb128(value.number, signed=tail.kind == "sleb")
             return len(tail.fill)
+        if tail.kind == "advance":
+            tail.fill = advance(value.number, self._state.order)
+            return len(tail.fill)
         size = value.number if tail.kind == "space" else value.number - here
         return min(max(size, 0), MAX_HOLE)
 
@@ -160,6 +164,12 @@ class Layout:
             except ExpressionError as error:
                 state.report(tail.line, tail.column, tail.width, error.message, error.label)
                 continue
+            if tail.kind == "advance" and not 0 <= value.number < MAX_ADVANCE:
+                state.report(
+                    tail.line, tail.column, tail.width,
+                    "between .cfi_startproc and .cfi_endproc code goes on by less than 16 GiB",
+                    f"{value.number} bytes",
+                )  # fmt: skip
             here = (piece.address or 0) + (fragment.start or 0) + fragment.size
             size = value.number - (here if tail.kind == "org" else 0)
             if tail.kind in ("space", "org"):

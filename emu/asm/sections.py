@@ -37,7 +37,7 @@ KNOWN = {
     ".tdata": (A | W | SHF_TLS, SHT_PROGBITS), ".tbss": (A | W | SHF_TLS, SHT_NOBITS),
     ".init_array": (A | W, SHT_INIT_ARRAY), ".fini_array": (A | W, SHT_FINI_ARRAY),
     ".preinit_array": (A | W, SHT_PREINIT_ARRAY), ".note": (0, SHT_NOTE),
-    ".vectors": (A | X, SHT_PROGBITS),
+    ".vectors": (A | X, SHT_PROGBITS), ".eh_frame": (A, SHT_PROGBITS),
 }  # fmt: skip
 
 
@@ -53,7 +53,8 @@ class Tail:
     """What ends a fragment: bytes whose number is found when sections are laid out.
 
     kind: "align" (to `amount`, at most `limit` bytes if that is not 0), "space" (`code` bytes),
-    "org" (up to where `code` says), "uleb" and "sleb" (`code` as LEB128).
+    "org" (up to where `code` says), "uleb" and "sleb" (`code` as LEB128), "advance" (a call frame
+    instruction for `code` bytes).
     """
 
     kind: str
@@ -153,7 +154,7 @@ def tail_bytes(tail: Tail, section: Section) -> bytes:
     """The bytes of a laid-out tail."""
     if tail.kind == "align" and tail.fill is None:
         return code_padding(tail.size, big=section.big, last=tail.last_nop)
-    if tail.kind in ("uleb", "sleb"):
+    if tail.kind in ("uleb", "sleb", "advance"):
         return tail.fill or b""
     return repeat(tail.fill or b"\0", tail.size)
 

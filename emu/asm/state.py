@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from .call_frames import CallFrames
 from .diagnostics import Diagnostic
 from .expressions import ExpressionError, UndefinedError, Value, evaluate, wrap
 from .parse import ParseError, extent, parse_operands
@@ -105,6 +106,7 @@ class State:
         self._numeric_back: dict[str, Symbol] = {}
         self._numeric_forward: dict[str, Symbol] = {}
         self.entry_marks: list[Place] = []  # of `.reloc .,R_PPC64_ENTRY`
+        self.call_frames = CallFrames()
         self.line = Line("the command line", 0, "", -1, None)  # being read
         self.files: dict[int, str] = {}
         self.source_name = ""

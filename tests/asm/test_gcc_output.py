@@ -68,7 +68,7 @@ def script(sections):
         if name == ".bss":
             inputs += " *(COMMON)"
         lines.append(f"{name} {section.address:#x} : {{ {inputs} }}")
-    lines.append("/DISCARD/ : { *(.eh_frame) *(.comment) *(.note*) *(.gnu.attributes) }")
+    lines.append("/DISCARD/ : { *(.comment) *(.note*) *(.gnu.attributes) }")
     return "\n".join([*lines, "}"])
 
 
