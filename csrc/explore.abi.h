@@ -106,6 +106,7 @@ typedef struct {
     uint64_t max_runs;         /* of the sampling algorithms */
     uint32_t max_steps;        /* of one run: a longer one is cut */
     uint32_t first;            /* stop at the first violation */
+    uint32_t avoid;            /* DFS: a state that a rule forbids is not gone beyond, and is no end */
 } emu_search_options;
 
 typedef enum {

@@ -155,6 +155,7 @@ struct emu_search {
     uint32_t crossed[MAX_ACTORS];
     array rules;                   /* emu_judge, all programs behind each other */
     array rule_ends;               /* uint64_t */
+    int forbidden;                 /* by a rule: the state that check_state saw last */
     uint32_t nactors;
     int reserves;                  /* the code holds l*arx */
 

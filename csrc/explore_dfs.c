@@ -101,7 +101,10 @@ static emu_search_verdict arrive(emu_search *s, const frame *how)
     s->facts.states++;
     int open = push(s, how);
     int news = open < 0 ? -1 : check_state(s, !open);
-    if (open == 0)
+    int avoided = s->o.avoid && s->forbidden;
+    if (avoided && open > 0)
+        top_frame(s)->nchoices = 0;
+    if (open == 0 && !avoided)
         news |= add_outcome(s) < 0 ? -1 : 0;
     if (news < 0 || open < 0)
         return EMU_SEARCH_MEMORY;

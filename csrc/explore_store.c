@@ -194,6 +194,7 @@ static int judge(const emu_search *s, uint64_t rule, const uint64_t *values)
 int check_state(emu_search *s, int at_end)
 {
     int news = 0;
+    s->forbidden = 0;
     if (!s->rule_ends.used)
         return 0;
     uint64_t *values = array_more(&s->values, s->shown.used, sizeof *values);
@@ -202,6 +203,7 @@ int check_state(emu_search *s, int at_end)
     show_values(s, at_end, values);
     for (uint32_t rule = 0; rule < s->rule_ends.used && news >= 0; rule++)
         if (judge(s, rule, values)) {
+            s->forbidden = 1;
             int added = add_violation(s, EMU_VIOLATION_NEVER, rule);
             news = added < 0 ? -1 : news | added;
         }

@@ -18,7 +18,7 @@ from emu.explore.litmus.laboratory import Laboratory
 from emu.explore.litmus.parse import load, parse
 from emu.explore.litmus.report import herd_text, json_object, junit
 from emu.explore.litmus.run import DEFAULT_HOST, run
-from emu.explore.litmus.verdict import judge
+from emu.explore.litmus.verdict import judge, missing
 from emu.explore.minimise import minimised
 from emu.explore.replay import case_of
 from emu.explore.search import UNLIMITED, Algorithm, Options
@@ -180,10 +180,11 @@ def _save(
     result: Result, options: Options, folder: Path, bugs: tuple[str, ...], *, minimise: bool
 ) -> None:
     """Write what is wrong as cases, and say how to replay each."""
-    for violation in (*result.violations, *result.witnesses):
+    for violation in (*result.violations, *result.witnesses, *missing(result)):
         test, shown = result.test, violation
         if minimise:
-            small = minimised(parse(test.text, test.path), result.host, options, violation.rule)
+            again = parse(test.text, test.path)
+            small = minimised(again, result.host, options, violation)
             if small is not None:
                 test, shown = small.test, small.violation
         case = case_of(test, result.host, options, shown, bugs)

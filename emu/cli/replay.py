@@ -17,7 +17,7 @@ from emu.debug.choices import Choices
 from emu.debug.inspected import Inspected
 from emu.debug.session import Session
 from emu.errors import ConfigError
-from emu.explore.minimise import last_avoidable
+from emu.explore.avoidable import last_avoidable
 from emu.explore.replay import replay, scene_of
 from emu.explore.schedule import short_text
 from emu.explore.zoo import switched_on
@@ -26,8 +26,8 @@ from emu.trace.trace_file import TraceFile
 if TYPE_CHECKING:
     from typing import IO
 
+    from emu.explore.avoidable import Avoidable
     from emu.explore.case import Case
-    from emu.explore.minimise import Avoidable
     from emu.explore.narrate import Told
     from emu.explore.replay import Replay, Scene
 
@@ -36,8 +36,11 @@ if TYPE_CHECKING:
 @click.argument("name", metavar="CASE")
 @click.option("--json", "as_json", is_flag=True, help="Report as one JSON object.")
 @click.option("--trace", metavar="FILE", help="Write the host's events, with steps for times.")
-@click.option("--debug", is_flag=True,
-              help="Open it in the debugger, at the last point where it could be avoided.")
+@click.option(
+    "--debug",
+    is_flag=True,
+    help="Open it in the debugger, at the last point where it could be avoided.",
+)
 @click.option("-x", "scripts", multiple=True, metavar="SCRIPT", help="--debug: run a script.")
 @click.option("--ex", "commands", multiple=True, metavar="CMD", help="--debug: run a command.")
 @click.option("--batch", is_flag=True,
@@ -137,9 +140,9 @@ class _Tracing:
 
 
 def _decided(done: Replay) -> Avoidable | None:
-    """The last point at which a bad end could have been avoided, if there was such an end."""
+    """The last point at which it could have been avoided, if it came."""
     case = replace(done.case, schedule=done.schedule, trail=())
-    if not done.reproduced or not case.at_end or case.loop:
+    if not done.reproduced or case.missing:
         return None
     with switched_on(case.setting.bugs):
         return last_avoidable(case)

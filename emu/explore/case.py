@@ -67,10 +67,12 @@ class Case:
     property: the rule that is broken, in a word; expected: what should have been, in a sentence.
     condition: what is true at the end of the schedule and should not be: of a litmus test a
     condition of its language, of a guest the key of an outcome; empty: host code waits for ever.
-    at_end: only where nothing more can happen. loop: the schedule's last so many steps lead back to
-    where they began, and could for ever. program: its text; an ELF file in base64 if form is
-    "elf". schedule: in fine steps. trail: what each step was, so that it can be found again in
-    another version. assembly: the program of a litmus test for GNU as, for people.
+    at_end: only where nothing more can happen. missing: the condition is true of no end, and
+    should be of one: there is no schedule, and a replay is the search. loop: the schedule's last
+    so many steps lead back to where they began, and could for ever. program: its text; an ELF file
+    in base64 if form is "elf". schedule: in fine steps. trail: what each step was, so that it can
+    be found again in another version. assembly: the program of a litmus test for GNU as, for
+    people.
     """
 
     kind: str
@@ -82,6 +84,7 @@ class Case:
     setting: Setting
     condition: str = ""
     at_end: bool = True
+    missing: bool = False
     loop: int = 0
     form: str = "text"
     entry: int | None = None
@@ -108,6 +111,8 @@ def case_text(case: Case) -> str:
         f"condition = {_string(case.condition)}",
         f"at_end = {_value(case.at_end)}",
     ]
+    if case.missing:
+        lines.append("missing = true")
     if case.loop:
         lines.append(f"loop = {case.loop}")
     if case.entry is not None:
@@ -220,6 +225,7 @@ class _Reader:
             expected=self._text("expected"),
             condition=self._text("condition", ""),
             at_end=self._flag(self._found, "", "at_end", default=True),
+            missing=self._flag(self._found, "", "missing", default=False),
             loop=self._number(self._found, "", "loop", 0, 1 << 20, 0),
             entry=self._entry(),
             form=self._choice(self._found, "", "form", ("text", "elf"), "text"),
@@ -230,6 +236,9 @@ class _Reader:
             setting=self._setting(machine),
         )
         self._nothing_left(self._found, "")
+        if case.missing and (case.schedule or not case.condition):
+            rule = "must be false where there is a schedule or no condition"
+            raise self._error("missing", rule, case.missing)
         if case.loop > len(case.schedule):
             rule = f"must be at most the {len(case.schedule)} steps of the schedule"
             raise self._error("loop", rule, case.loop)

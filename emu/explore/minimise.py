@@ -1,7 +1,7 @@
-"""A counterexample made small: the schedule with the fewest context switches, then the program.
+"""A counterexample made small: fewest context switches, then shortest, then the program.
 
-Each smaller program is searched again, breadth first by context switches: nothing is sampled, so
-the same test always shrinks to the same one. Knows nothing of how the test was found.
+Each smaller program is searched again, all of it: nothing is sampled, so the same test always
+shrinks to the same one. Knows nothing of how the test was found.
 """
 
 from __future__ import annotations
@@ -10,90 +10,93 @@ from copy import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from emu.errors import ReplayError
+from emu.explore.litmus.condition import holds
 from emu.explore.litmus.laboratory import Laboratory
+from emu.explore.litmus.model import Not, Quantifier, Requirement, Truth
 from emu.explore.litmus.parse import parse
 from emu.explore.litmus.problems import LitmusError
 from emu.explore.litmus.run import run
 from emu.explore.litmus.text import litmus_text
-from emu.explore.replay import scene_of
+from emu.explore.litmus.verdict import MISSING, missing
 from emu.explore.search import Algorithm, Options, SearchRefusedError
+from emu.explore.smaller import smaller
+from emu.hv.edit import in_force, unedited
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from emu.explore.case import Case
-    from emu.explore.litmus.model import Cell, Litmus
-    from emu.explore.litmus.verdict import Violation
+    from emu.explore.litmus.model import Litmus
+    from emu.explore.litmus.verdict import Result, Violation
 
-MAX_STATES: Final = 200_000  # of one search
-MAX_TRIED: Final = 400  # programs
-# What holds of every program, so that a smaller one that breaks it is as wrong. The condition of a
-# test, in contrast, means something only with its program.
+MAX_STATES: Final = 500_000  # of the search over a smaller program
+BFS_STATES: Final = 1_000_000  # of the search by context switches
+MAX_TRIED: Final = 600  # programs
+MAX_PREEMPTIONS: Final = 8  # tried one after the other, where breadth first is too much
+# What holds of every program, so that a smaller one that breaks it is as wrong.
 UNIVERSAL: Final = frozenset({"lost", "deadlock"})
 
 
 @dataclass(frozen=True, slots=True)
 class Minimised:
-    """The smallest test found, its violation, and how many programs were searched for it."""
+    """The smallest test found, its violation, and how many programs were searched for it.
+
+    fewest: no schedule of it has fewer context switches, and of those none is shorter.
+    """
 
     test: Litmus
     violation: Violation
     tried: int
+    fewest: bool = True
 
 
-def fewest_switches(
-    test: Litmus, host: str, options: Options, rule: str, laboratory: Laboratory | None = None
-) -> Violation | None:
-    """The violation of a rule with the fewest context switches; None: none within the bounds.
+def minimised(
+    test: Litmus, host: str, options: Options, violation: Violation, max_tried: int = MAX_TRIED
+) -> Minimised | None:
+    """Make small what `run` found wrong; None if the bounds do not let it be found again.
 
-    `options.max_states` bounds the search. Raises LitmusError and SearchRefusedError.
+    The bugs of the zoo with which it was found must be on. A smaller program counts if the same
+    rule is broken in it and it is as much of a counterexample: with a bug on, the code without the
+    bug keeps the rule in every interleaving; else, the program can also keep it. Of rules that
+    hold of every program nothing more is asked.
     """
-    ordered = replace(options, algorithm=Algorithm.BFS, preemptions=None, ample=False)
-    result = run(test, ordered, host, laboratory=laboratory)
-    found = (*result.violations, *result.witnesses)
-    return next((violation for violation in found if violation.rule == rule), None)
+    rule = violation.rule
+    laboratory = Laboratory()
+    bounded = replace(options, max_states=min(options.max_states, MAX_STATES))
+    accepts = _Accepts(host, bounded, rule, laboratory)
+    focus = focused(test, host, violation)
+    if accepts(parse(focus.text, test.path)) is not None:
+        small, tried = minimise(focus, accepts, max_tried)
+    else:  # it needs what was left out, or is too large to be searched again and again
+        small, tried = test, 1
+    if rule == MISSING:
+        found = _violation(parse(small.text, test.path), host, bounded, rule, laboratory)
+        return None if found is None else Minimised(small, found, tried)
+    found = fewest_switches(parse(small.text, test.path), host, options, rule, laboratory)
+    if found is not None:
+        return Minimised(small, found, tried)
+    found = fewest_preemptions(parse(small.text, test.path), host, options, rule, laboratory)
+    return None if found is None else Minimised(small, found, tried, fewest=False)
 
 
 def minimise(
-    test: Litmus,
-    fails: Callable[[Litmus], Violation | None],
-    max_tried: int = MAX_TRIED,
-) -> Minimised | None:
-    """The smallest test, by dropping parts one by one, that still fails; None: it does not at all.
+    test: Litmus, fails: Callable[[Litmus], Violation | None], max_tried: int = MAX_TRIED
+) -> tuple[Litmus, int]:
+    """The smallest test, by dropping parts one by one, that still fails; and how many were tried.
 
     fails: searches a test and returns what is wrong with it, or None.
     """
-    violation = _attempt(test, fails)
-    if violation is None:
-        return None
     tried = 1
-    smaller = True
-    while smaller:
-        smaller = False
-        for candidate in _smaller(test):
+    shrinking = True
+    while shrinking:
+        shrinking = False
+        for candidate in smaller(test):
             if tried == max_tried:
                 break
             tried += 1
-            found = _attempt(candidate, fails)
-            if found is not None:
-                test, violation, smaller = candidate, found, True
+            if _attempt(candidate, fails) is not None:
+                test, shrinking = candidate, True
                 break
-    return Minimised(test, violation, tried)
-
-
-def minimised(test: Litmus, host: str, options: Options, rule: str) -> Minimised | None:
-    """Make a violation that `run` found small; None if the bounds do not let it be found again.
-
-    The program shrinks only if the rule is one that holds of every program.
-    """
-    laboratory = Laboratory()
-    bounded = replace(options, max_states=min(options.max_states, MAX_STATES))
-
-    def fails(candidate: Litmus) -> Violation | None:
-        return fewest_switches(candidate, host, bounded, rule, laboratory)
-
-    return minimise(test, fails, MAX_TRIED if rule in UNIVERSAL else 1)
+    return test, tried
 
 
 def _attempt(test: Litmus, fails: Callable[[Litmus], Violation | None]) -> Violation | None:
@@ -103,91 +106,110 @@ def _attempt(test: Litmus, fails: Callable[[Litmus], Violation | None]) -> Viola
         return None
 
 
-# ---- smaller tests ---------------------------------------------------------------------------
-
-
-def _smaller(test: Litmus) -> Iterator[Litmus]:
-    """Every test with one part less, the largest parts first."""
-    for thread in reversed(range(len(test.threads))):
-        if test.threads[thread]:
-            yield _with(test, threads=_replaced(test.threads, thread, []))
-        elif thread == len(test.threads) - 1 > 0:
-            yield _with(test, threads=test.threads[:-1])
-    for index in range(len(test.handlers)):
-        yield _with(test, handlers=[*test.handlers[:index], *test.handlers[index + 1 :]])
-    if "Agent" in test.header:
-        agents = test.header["Agent"].split(",")
-        for index in range(len(agents)):
-            left = ",".join([*agents[:index], *agents[index + 1 :]])
-            header = {key: value for key, value in test.header.items() if key != "Agent"}
-            yield _with(test, header={**header, "Agent": left} if left else header)
-    for thread, cells in enumerate(test.threads):
-        for index in reversed(range(len(cells))):
-            less = [*cells[:index], *cells[index + 1 :]]
-            yield _with(test, threads=_replaced(test.threads, thread, less))
-    for register in test.registers:
-        left_over = {r: v for r, v in test.registers.items() if r != register}
-        yield _with(test, registers=left_over)
-
-
-def _replaced(threads: list[list[Cell]], thread: int, cells: list[Cell]) -> list[list[Cell]]:
-    return [*threads[:thread], cells, *threads[thread + 1 :]]
-
-
-def _with(test: Litmus, **parts: object) -> Litmus:
+def focused(test: Litmus, host: str, violation: Violation) -> Litmus:
+    """The test on one host, asking for nothing but the rule that is broken."""
     other = copy(test)
-    for name, value in parts.items():
-        setattr(other, name, value)
+    if "Hosts" in test.header:
+        other.header = {**test.header, "Hosts": host}
+    other.quantifier, other.condition = Quantifier.EXISTS, Truth(value=True)
+    other.filter = None
+    other.locations, other.expectations = [], []
+    other.requirements, other.prohibitions = [], []
+    condition = violation.condition
+    match violation.rule, condition:
+        case ("condition", Not(of=of)):
+            other.quantifier, other.condition = Quantifier.FORALL, of
+        case ("condition", bad) if bad is not None:
+            other.quantifier, other.condition = Quantifier.NOT_EXISTS, bad
+        case ("never", _):
+            rules = [p for p in test.prohibitions if p.condition == condition]
+            other.prohibitions = [replace(rule, hosts=()) for rule in rules]
+        case (rule, wanted) if rule == MISSING and wanted is not None:
+            other.requirements = [Requirement((), wanted)]
     other.text = litmus_text(other)
     return other
 
 
-# ---- the last point at which it could be avoided ------------------------------------------------
+# ---- searching it again --------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Avoidable:
-    """steps: how many steps of the schedule lead to the last state from which a good end follows.
+class _Accepts:
+    """Whether a smaller program is a counterexample too: returns what is wrong with it."""
 
-    -1: a good end follows from none, so the program and not the schedule is to blame. exact: no
-    search was cut off, so that the next step is sure to have decided it.
+    def __init__(self, host: str, options: Options, rule: str, laboratory: Laboratory) -> None:
+        self._host = host
+        self._options = options
+        self._rule = rule
+        self._laboratory = laboratory
+        self._healthy = Laboratory()  # its machines learn the code without the bugs
+
+    def __call__(self, test: Litmus) -> Violation | None:
+        """Search it. Raises LitmusError and SearchRefusedError."""
+        text, path = test.text, test.path
+        found = _violation(test, self._host, self._options, self._rule, self._laboratory)
+        if found is None or self._rule in UNIVERSAL:
+            return found
+        again = parse(text, path)
+        kept = self._kept_without_bugs(again) if in_force() else self._can_be_kept(again)
+        return found if kept else None
+
+    def _kept_without_bugs(self, test: Litmus) -> bool:
+        with unedited():
+            result = run(test, self._options, self._host, laboratory=self._healthy)
+        # A bound that the test itself sets is what its author found enough.
+        enough = result.complete or ("Limit" in test.header and "up to" in result.cut)
+        return enough and not _broken(result, self._rule)
+
+    def _can_be_kept(self, test: Litmus) -> bool:
+        """Whether some interleaving keeps the rule."""
+        if self._rule == MISSING:
+            return True
+        if self._rule == "never":
+            avoiding = replace(self._options, algorithm=Algorithm.DFS, avoid=True)
+            return bool(run(test, avoiding, self._host, laboratory=self._laboratory).outcomes)
+        result = run(test, self._options, self._host, laboratory=self._laboratory)
+        bad = _broken(result, self._rule)[0].condition
+        return bad is not None and any(not holds(bad, o.state) for o in result.outcomes)
+
+
+def _broken(result: Result, rule: str) -> list[Violation]:
+    found = (*result.violations, *result.witnesses, *missing(result))
+    return [violation for violation in found if violation.rule == rule]
+
+
+def _violation(
+    test: Litmus, host: str, options: Options, rule: str, laboratory: Laboratory | None
+) -> Violation | None:
+    """What breaks a rule, by any schedule."""
+    result = run(test, options, host, laboratory=laboratory)
+    return next(iter(_broken(result, rule)), None)
+
+
+def fewest_switches(
+    test: Litmus, host: str, options: Options, rule: str, laboratory: Laboratory | None = None
+) -> Violation | None:
+    """The violation of a rule with the fewest context switches; None: none within the bounds.
+
+    `options.max_states` bounds the search, and BFS_STATES does. Raises LitmusError and
+    SearchRefusedError.
     """
-
-    steps: int
-    exact: bool
-
-    def __str__(self) -> str:
-        if self.steps < 0:
-            return "no interleaving of this program ends well"
-        sure = "" if self.exact else ", as far as the search went"
-        return f"step {self.steps} decides it: until then a good end could be reached{sure}"
+    states = min(options.max_states, BFS_STATES)
+    ordered = replace(
+        options, algorithm=Algorithm.BFS, preemptions=None, ample=False, max_states=states
+    )
+    return _violation(test, host, ordered, rule, laboratory)
 
 
-def last_avoidable(case: Case, max_states: int = MAX_STATES) -> Avoidable:
-    """The last point of a case's schedule from which it could still have ended well.
+def fewest_preemptions(
+    test: Litmus, host: str, options: Options, rule: str, laboratory: Laboratory | None = None
+) -> Violation | None:
+    """The violation of a rule with the fewest preemptions, depth first within growing bounds.
 
-    The bugs of the case must be on. A good end is one that the case's condition is not true of.
-    Found by halving: where a good end follows from a state it does from all before it. Raises
-    ReplayError for a rule of states on the way, which a good end says nothing about.
+    It takes less memory than to go by context switches. Raises LitmusError and SearchRefusedError.
     """
-    if not case.at_end:
-        raise ReplayError(f"{case.property} is about states on the way, not about the end")
-    low, high, exact = -1, len(case.schedule), True  # good follows from low, not from high
-    while high - low > 1:
-        middle = (low + high) // 2
-        good, whole = _ends_well(case, middle, max_states)
-        exact = exact and (good or whole)
-        low, high = (middle, high) if good else (low, middle)
-    return Avoidable(low, exact)
-
-
-def _ends_well(case: Case, steps: int, max_states: int) -> tuple[bool, bool]:
-    """Whether a good end follows from the state after so many steps; whether all was searched."""
-    scene = scene_of(case, max_states=max_states)
-    search = scene.search
-    search.reset()
-    for choice in case.schedule[:steps]:
-        search.take(choice)
-    search.begin_here()
-    ended = search.run()
-    return any(not scene.judge(found.values) for found in ended.outcomes), not ended.cut
+    for bound in range(MAX_PREEMPTIONS + 1):
+        bounded = replace(options, algorithm=Algorithm.DFS, preemptions=bound)
+        found = _violation(parse(test.text, test.path), host, bounded, rule, laboratory)
+        if found is not None:
+            return found
+    return None

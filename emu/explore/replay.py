@@ -18,10 +18,12 @@ from emu.explore.guest_case import program_of, vm_of
 from emu.explore.litmus.assembly import assembly
 from emu.explore.litmus.condition import holds, parse_condition
 from emu.explore.litmus.guest import build
+from emu.explore.litmus.judge_code import compile_condition
 from emu.explore.litmus.model import observables
 from emu.explore.litmus.parse import parse
 from emu.explore.litmus.run import search_options
 from emu.explore.litmus.stage import prepare
+from emu.explore.litmus.verdict import MISSING
 from emu.explore.narrate import Narrator, Told
 from emu.explore.schedule import parse_short, short_text
 from emu.explore.search import UNLIMITED, ChoiceKind, Options
@@ -88,17 +90,21 @@ class Replay:
 
 
 def scene_of(
-    case: Case, max_states: int = UNLIMITED, laboratory: Laboratory | None = None
+    case: Case,
+    max_states: int = UNLIMITED,
+    laboratory: Laboratory | None = None,
+    *,
+    avoid: bool = False,
 ) -> Scene:
     """Set the scene, at the initial state; the bugs of the case must be on.
 
     max_states: of a search that begins from there. laboratory: where the machine of a litmus test
-    comes from. Raises LitmusError, ConfigError,
-    SearchRefusedError.
+    comes from. avoid: the search goes round states of which the condition is true. Raises
+    LitmusError, ConfigError, SearchRefusedError.
     """
     if case.kind == "guest":
         return _guest_scene(case, max_states)
-    return _litmus_scene(case, max_states, laboratory)
+    return _litmus_scene(case, max_states, laboratory, avoid=avoid)
 
 
 def replay(case: Case, watch: Watch | None = None) -> Replay:
@@ -109,6 +115,8 @@ def replay(case: Case, watch: Watch | None = None) -> Replay:
     if the schedule does not fit, or the two differ, and what scene_of() raises.
     """
     with switched_on(case.setting.bugs):
+        if case.missing:
+            return _search_again(case)
         done = _follow(scene_of(case), case)
         exact = replace(case, schedule=done.schedule, trail=())
         again = _follow(scene_of(case), exact)
@@ -137,6 +145,7 @@ def case_of(
         expected=violation.explanation,
         condition="" if violation.condition is None else str(violation.condition),
         at_end=violation.at_end,
+        missing=violation.rule == MISSING,
         program=test.text,
         assembly=assembly(build(parse(test.text, test.path))),
         schedule=tuple(parse_short(violation.schedule)),
@@ -149,6 +158,8 @@ def case_of(
 
 def with_trail(case: Case) -> Case:
     """The case with what each of its steps is. Raises ReplayError if it does not reproduce."""
+    if case.missing:
+        return case
     done = _follow(scene_of(case), case)
     if not done.reproduced:
         raise ReplayError(f"the schedule does not lead to it: {case.expected}")
@@ -164,7 +175,9 @@ def _trail_of(told: Told) -> str:
 # ---- the scene -------------------------------------------------------------------------------
 
 
-def _litmus_scene(case: Case, max_states: int, laboratory: Laboratory | None) -> Scene:
+def _litmus_scene(
+    case: Case, max_states: int, laboratory: Laboratory | None, *, avoid: bool
+) -> Scene:
     setting = case.setting
     test = parse(case.program, case.name)
     condition = parse_condition(case.condition, "condition") if case.condition else None
@@ -178,9 +191,13 @@ def _litmus_scene(case: Case, max_states: int, laboratory: Laboratory | None) ->
         fine=True,
         ample=False,
         max_states=max_states,
+        avoid=avoid,
     )
-    stage = prepare(build(test), options, setting.host, laboratory)
+    guest = build(test)
+    stage = prepare(guest, options, setting.host, laboratory)
     search = stage.search
+    if avoid and condition is not None:
+        search.never(compile_condition(guest, condition, stage.watched))
 
     def state() -> dict[str, object]:
         shown = zip(stage.watched, search.values(), strict=False)
@@ -242,6 +259,17 @@ def _follow(scene: Scene, case: Case, watch: Watch | None = None) -> Replay:
     return Replay(
         case, scene, tuple(walk.told), scene.outcome(), reproduced, walk.skipped, walk.inserted
     )
+
+
+def _search_again(case: Case) -> Replay:
+    """Go through every interleaving for what is missing."""
+    scene = scene_of(case)
+    ended = scene.search.run()
+    found = any(scene.judge(outcome.values) for outcome in ended.outcomes)
+    facts = ended.facts
+    where = f"{facts.ends} ends of {facts.states} states"
+    outcome = f"{case.condition} is {'true of one' if found else 'true of none'} of the {where}"
+    return Replay(case, scene, (), outcome, reproduced=not found and not ended.cut)
 
 
 class _Walk:

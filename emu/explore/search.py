@@ -129,7 +129,8 @@ class Options:
     after rfid. timers: how often time may pass in a run. preemptions: most switches away from an
     actor that could go on, None = any number. pct_depth: the d of PCT. max_states: of the
     algorithms that store states; max_runs: of those that sample; max_steps: of one run. first:
-    stop at the first violation.
+    stop at the first violation. avoid (dfs): a state that a rule forbids is not gone beyond and is
+    no end, so that every outcome is one without it.
     """
 
     algorithm: Algorithm = Algorithm.DFS
@@ -147,6 +148,7 @@ class Options:
     max_runs: int = 1000
     max_steps: int = 100_000
     first: bool = False
+    avoid: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +240,7 @@ class Search:
                 "max_runs": options.max_runs,
                 "max_steps": options.max_steps,
                 "first": options.first,
+                "avoid": options.avoid,
             },
         )
         owner = ffi.NULL if engine is None else engine.handle

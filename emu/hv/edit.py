@@ -213,6 +213,7 @@ def _span(first: ast.expr | ast.stmt, last: ast.expr | ast.stmt, *, whole: bool)
 # ---- putting edits into force --------------------------------------------------------------------
 
 _in_force: tuple[Edit, ...] = ()
+_healthy: dict[str, CodeType] = {}  # of the functions that are edited now, by `where`
 
 
 def in_force() -> tuple[Edit, ...]:
@@ -231,14 +232,31 @@ def applied(edits: Sequence[Edit]) -> Iterator[None]:
     if len(set(functions)) != len(functions):
         raise EditError("two edits of the same function cannot hold at once")
     codes = [edit.code() for edit in edits]
-    healthy = [edit.function().__code__ for edit in edits]
     before = _in_force
     try:
         for edit, code in zip(edits, codes, strict=True):
+            _healthy[edit.where] = edit.function().__code__
             edit.function().__code__ = code
         _in_force = (*before, *edits)
         yield
     finally:
-        for edit, code in zip(edits, healthy, strict=True):
+        for edit in edits:
+            edit.function().__code__ = _healthy.pop(edit.where)
+        _in_force = before
+
+
+@contextmanager
+def unedited() -> Iterator[None]:
+    """Put every function back as it is in its file, until the end of the block."""
+    global _in_force  # noqa: PLW0603  as above
+    before = _in_force
+    codes = [edit.function().__code__ for edit in before]
+    try:
+        for edit in before:
+            edit.function().__code__ = _healthy[edit.where]
+        _in_force = ()
+        yield
+    finally:
+        for edit, code in zip(before, codes, strict=True):
             edit.function().__code__ = code
         _in_force = before

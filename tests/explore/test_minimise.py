@@ -1,19 +1,21 @@
-"""Counterexamples made small, and the step that decided them."""
+"""Counterexamples made small."""
 
 import itertools
 from dataclasses import replace
+from pathlib import Path
 
-import pytest
-
-from emu.errors import ReplayError
+from emu.explore.litmus.condition import holds
 from emu.explore.litmus.model import Equal, Location
 from emu.explore.litmus.parse import parse
 from emu.explore.litmus.run import run
-from emu.explore.litmus.verdict import Violation
-from emu.explore.minimise import fewest_switches, last_avoidable, minimise, minimised
+from emu.explore.litmus.verdict import Violation, judge, missing
+from emu.explore.minimise import fewest_preemptions, fewest_switches, minimise, minimised
 from emu.explore.replay import case_of, replay
 from emu.explore.schedule import parse_short
 from emu.explore.search import Options
+from emu.explore.zoo import switched_on
+
+SUITE = Path(__file__).parents[2] / "guests" / "litmus"
 
 BOTH_READ = """PPC both-read
 SMT=2
@@ -46,6 +48,12 @@ def test_no_schedule_of_the_outcome_has_fewer_switches():
     assert replay(case_of(parse(BOTH_READ), "power9", Options(), best)).reproduced
 
 
+def test_no_schedule_of_the_outcome_has_fewer_preemptions():
+    found = fewest_preemptions(parse(BOTH_READ), "power9", Options(), "condition")
+    assert replay(case_of(parse(BOTH_READ), "power9", Options(), found)).reproduced
+    assert fewest_preemptions(parse(BOTH_READ), "power9", Options(), "lost") is None
+
+
 def test_a_rule_that_holds_has_no_schedule():
     assert fewest_switches(parse(BOTH_READ), "power9", Options(), "lost") is None
 
@@ -55,70 +63,83 @@ def lost_update(test):
     storing = [cells for cells in test.threads if any("stw r5" in cell.text for cell in cells)]
     result = run(test, Options())
     for outcome in result.outcomes:
-        if len(storing) == 2 and outcome.state[Location("x")] == 1:
+        if len(storing) == 2 and outcome.state.get(Location("x")) == 1:
             return Violation("condition", "an update is lost", condition=Equal(Location("x"), 1))
     return None
 
 
+def columns(test):
+    return [[cell.text for cell in cells] for cells in test.threads]
+
+
 def test_a_program_shrinks_to_what_it_needs_to_fail():
-    small = minimise(parse(LOST_UPDATE), lost_update)
-    columns = [[cell.text for cell in cells] for cells in small.test.threads]
-    assert len(columns) == 2
-    assert sum(map(len, columns)) == 3  # one thread may store without looking
-    for thread, cells in enumerate(small.test.threads):
+    small, _ = minimise(parse(LOST_UPDATE), lost_update)
+    assert len(small.threads) == 2
+    assert sum(map(len, small.threads)) == 3  # one thread may store without looking
+    for thread, cells in enumerate(small.threads):
         for index in range(len(cells)):
-            less = parse(small.test.text)
+            less = parse(small.text)
             del less.threads[thread][index]
             assert lost_update(less) is None or "stw r5" not in cells[index].text
 
 
 def test_shrinking_is_determined():
     first, second = (minimise(parse(LOST_UPDATE), lost_update) for _ in range(2))
-    assert (first.test.text, first.tried) == (second.test.text, second.tried)
+    assert (first[0].text, first[1]) == (second[0].text, second[1])
 
 
-def test_what_does_not_fail_is_not_made_small():
-    assert minimise(parse(LOST_UPDATE), lambda _: None) is None
+def smallest(text, rule, host="power9", bug=None):
+    """What `minimised` makes of the violation of a rule, with a bug on or without one."""
+    with switched_on([bug] if bug else []):
+        result = run(parse(text), Options(), host)
+        found = (*result.violations, *result.witnesses, *missing(result))
+        violation = next(v for v in found if v.rule == rule)
+        small = minimised(parse(text), host, Options(), violation)
+        case = case_of(parse(small.test.text), host, Options(), small.violation)
+        assert replay(replace(case, trail=())).reproduced
+    return small
 
 
-def test_a_condition_of_the_test_shrinks_its_schedule_only():
-    small = minimised(parse(BOTH_READ), "power9", Options(), "condition")
-    assert small.test.text == BOTH_READ
-    assert small.tried == 1
-    assert small.violation.schedule
+def test_a_condition_of_the_test_shrinks_as_long_as_the_program_could_also_keep_it():
+    small = smallest(BOTH_READ, "condition")
+    assert small.fewest
+    assert sum(map(len, small.test.threads)) < 4
+    result = run(parse(small.test.text), Options(), "power9")
+    held = [holds(small.violation.condition, o.state) for o in result.outcomes]
+    assert any(held)
+    assert not all(held)
 
 
-def first_case(text, host="power9"):
-    result = run(parse(text), Options(), host)
-    return case_of(result.test, host, Options(), (*result.violations, *result.witnesses)[0])
+def test_a_condition_shrinks_with_a_bug_as_long_as_the_code_without_it_keeps_it():
+    text = (SUITE / "clear-own.litmus").read_text()
+    small = smallest(text, "condition", bug="clear-of-the-wrong-doorbell")
+    assert columns(small.test) == [["msgsndp r4", "msgclrp r4"]]
+    healthy = run(parse(small.test.text), Options(), "power9")
+    assert healthy.complete
+    assert not judge(healthy).failures
+    assert (columns(small.test), small.tried) == (
+        columns(smallest(text, "condition", bug="clear-of-the-wrong-doorbell").test),
+        small.tried,
+    )
 
 
-@pytest.mark.parametrize("text", [LOST_UPDATE, BOTH_READ])
-def test_up_to_the_last_avoidable_step_the_end_can_be_good(text):
-    case = first_case(text)
-    found = last_avoidable(case)
-    assert found.exact
-    assert 0 <= found.steps < len(case.schedule)
-    # One step further, every end is bad: any continuation shows it.
-    done = replay(replace(case, schedule=case.schedule[: found.steps + 1], trail=()))
-    search = done.scene.search
-    while choices := search.choices():
-        search.take(choices[-1])
-    assert done.scene.judge(search.values())
+def test_a_rule_of_states_on_the_way_shrinks_to_one_thread_and_its_sender():
+    small = smallest((SUITE / "external-once.litmus").read_text(), "never", bug="stale-mer")
+    assert len(small.test.threads) <= 2
+    assert sum(map(len, small.test.threads)) <= 2
+    assert [str(p.condition) for p in small.test.prohibitions] == ["1:r7=1"]
+    assert not small.violation.at_end
 
 
-def test_a_program_that_always_fails_is_to_blame_itself():
-    always = "PPC T\n{ }\n P0 ;\n li r5,1 ;\n~exists (0:r5=1)\n"
-    found = last_avoidable(first_case(always))
-    assert found.steps == -1
-    assert str(found) == "no interleaving of this program ends well"
+def test_a_missing_outcome_shrinks_as_long_as_the_code_without_the_bug_has_it():
+    text = (SUITE / "read-twice.litmus").read_text()
+    small = smallest(text, "require", bug="stale-dpdes-read")
+    assert not small.violation.schedule
+    assert columns(small.test) == [["msgsndp r4", "mfspr r5,DPDES", "mfspr r6,DPDES"], []]
+    healthy = run(parse(small.test.text), Options(), "power9")
+    assert not missing(healthy)
 
 
-def test_a_search_that_is_cut_off_is_not_called_exact():
-    assert not last_avoidable(first_case(BOTH_READ), max_states=5).exact
-
-
-def test_a_rule_about_states_on_the_way_has_no_such_step():
-    case = replace(first_case(BOTH_READ), at_end=False)
-    with pytest.raises(ReplayError, match="states on the way"):
-        last_avoidable(case)
+def test_a_lost_wakeup_shrinks_to_two_operations():
+    small = smallest((SUITE / "send-enter.litmus").read_text(), "lost", bug="lost-kick")
+    assert columns(small.test) == [["msgsndp r4"], ["mfspr r5,TIR"]]

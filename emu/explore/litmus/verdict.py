@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from emu.explore.litmus.condition import holds
 from emu.explore.litmus.model import And, Condition, Not, Quantifier, Verdict
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from emu.explore.litmus.model import Litmus, Observable, Value
     from emu.explore.search import Choice, Facts
+
+MISSING: Final = "require"  # the rule of a violation that no schedule shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,43 +141,49 @@ def judge(result: Result) -> Judgement:
         case Quantifier.FORALL:
             met = negative == 0
     failures = [v.explanation for v in result.violations]
-    failures += _unmet(result, met, observation, [o.state for o in shown])
+    failures += _unmet(result, met, observation)
     return Judgement(met, observation, positive, negative, tuple(failures))
 
 
-def _unmet(
-    result: Result,
-    met: bool,
-    observation: Observation,
-    states: list[Mapping[Observable, Value]],
-) -> list[str]:
+def _unmet(result: Result, met: bool, observation: Observation) -> list[str]:
     """The expectations that the outcomes contradict, in words."""
     test, host = result.test, result.host
     failures: list[str] = []
     expected = [e for e in test.expectations if e.host == host]
     for expectation in expected:
         agrees = {
-            Verdict.ALLOWED: observation is not Observation.NEVER,
+            Verdict.ALLOWED: True,  # or it is missing
             Verdict.FORBIDDEN: observation is Observation.NEVER,
             Verdict.ALWAYS: observation is Observation.ALWAYS,
         }[expectation.verdict]
-        # What a bounded search has not seen may still be there.
-        unknown = not result.complete and expectation.verdict is Verdict.ALLOWED
-        if not agrees and not unknown:
+        if not agrees:
             failures.append(
                 f"{test.condition} is {expectation.verdict} on {host}, observed {observation}",
             )
     if not expected and test.quantifier is not Quantifier.EXISTS and not met:
         failures.append(f"{test.quantifier} ({test.condition}) does not hold")
-    failures.extend(
-        f"{requirement.condition} must be reachable on {host}, and is not"
-        for requirement in test.requirements
-        if (host in requirement.hosts or not requirement.hosts)
-        and result.complete
-        and not _reached(requirement.condition, states)
-    )
-    return failures
+    return failures + [violation.explanation for violation in missing(result)]
 
 
-def _reached(condition: Condition, states: list[Mapping[Observable, Value]]) -> bool:
-    return any(holds(condition, state) for state in states)
+def missing(result: Result) -> list[Violation]:
+    """What must be reachable on the result's host and is not, without a schedule.
+
+    What a bounded search has not seen may still be there, so it is not missing.
+    """
+    test, host = result.test, result.host
+    if not result.complete:
+        return []
+    allowed = any(e.host == host and e.verdict is Verdict.ALLOWED for e in test.expectations)
+    wanted = {}
+    if allowed:
+        condition = test.condition if test.filter is None else And((test.filter, test.condition))
+        wanted[condition] = f"{test.condition} is {Verdict.ALLOWED} on {host}, observed Never"
+    for requirement in test.requirements:
+        if host in requirement.hosts or not requirement.hosts:
+            condition = requirement.condition
+            wanted[condition] = f"{condition} must be reachable on {host}, and is not"
+    return [
+        Violation(MISSING, explanation, condition=condition)
+        for condition, explanation in wanted.items()
+        if not any(holds(condition, outcome.state) for outcome in result.outcomes)
+    ]

@@ -208,7 +208,7 @@ BUGS: Final = (
                 """,
             ),
         ),
-        killed_by=(Kill("ipi-cede", POWER9),),
+        killed_by=(Kill("external-once", POWER9), Kill("external-once", POWER7)),
     ),
     Bug(
         name="lost-update-of-the-icp",

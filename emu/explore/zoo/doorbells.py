@@ -107,7 +107,7 @@ BUGS: Final = (
                 """,
             ),
         ),
-        killed_by=(Kill("read-waiting", POWER9),),
+        killed_by=(Kill("read-twice", POWER9),),
     ),
     Bug(
         name="ring-before-asking",

@@ -37,7 +37,7 @@ BUGS: Final = (
                 "True",
             ),
         ),
-        killed_by=(Kill("aligned", POWER8),),
+        killed_by=(Kill("aligned-self", POWER8),),
     ),
     Bug(
         name="mmu-switch-by-any-thread",
