@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from emu.cli.debug_session import session_of
-from emu.cli.exit_codes import EXIT_FAILED, EXIT_OK
+from emu.cli.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK
 from emu.cli.guest_source import GuestSource, guest_options
 from emu.cli.input_files import read_input
 from emu.cli.machine_options import MachineOptions, machine_options
@@ -47,17 +47,17 @@ def run_repl(
     repl = standard(session)
     fine = _start(repl, texts, commands, stop=batch)
     if not fine and batch:
-        return EXIT_FAILED
+        return EXIT_INTERRUPTED if repl.interrupted else EXIT_FAILED
     if not batch and not repl.interpreter.quit:
         repl.loop()
     return EXIT_OK
 
 
 def _start(repl: Repl, texts: list[str], commands: tuple[str, ...], *, stop: bool) -> bool:
-    """Run what the command line says; False: a command failed."""
+    """Run what the command line says; False: a command failed, or was interrupted."""
     fine = True
     for text in (*texts, *commands):
         fine = repl.run_script(text) and fine
-        if (stop and not fine) or repl.interpreter.quit:
+        if (stop and not fine) or repl.interrupted or repl.interpreter.quit:
             break
     return fine

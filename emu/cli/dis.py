@@ -32,7 +32,11 @@ HEX_LINE = re.compile(r"(?:(?:0x)?([0-9a-f]{1,16})[:\s]\s*)?(?:0x)?([0-9a-f]{1,8
               help="Of a flat image; an ELF says it itself.")  # fmt: skip
 @click.option("-S", "--source", is_flag=True, help="With the source lines that an ELF names.")
 def command(
-    what: tuple[str, ...], *, raw: bool, load_at: int | None, endian: Literal["big", "little"],
+    what: tuple[str, ...],
+    *,
+    raw: bool,
+    load_at: int | None,
+    endian: Literal["big", "little"],
     source: bool,
 ) -> int:
     """Disassemble as objdump -d -Mpower9 does.

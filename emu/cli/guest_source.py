@@ -43,12 +43,20 @@ def guest_options(command: Callable[..., int]) -> Callable[..., int]:
     @click.argument("guest", required=False)
     @click.option("-e", "text", metavar="TEXT", help="Assembly text to run instead of a GUEST.")
     @click.option("--raw", is_flag=True, help="GUEST is a flat image.")
-    @click.option("--load-at", type=address, metavar="ADDR",
-                  help=f"Where a flat image goes.  [default: {DEFAULT_LOAD_ADDRESS:#x}]")
+    @click.option(
+        "--load-at",
+        type=address,
+        metavar="ADDR",
+        help=f"Where a flat image goes.  [default: {DEFAULT_LOAD_ADDRESS:#x}]",
+    )
     @click.option("--entry", metavar="ADDR|SYMBOL", help="Where the vcpus begin.")
     @functools.wraps(command)
     def with_guest(
-        guest: str | None, text: str | None, raw: bool, load_at: int | None, entry: str | None,
+        guest: str | None,
+        text: str | None,
+        raw: bool,
+        load_at: int | None,
+        entry: str | None,
         **arguments: Any,  # noqa: ANN401  whatever else the command takes
     ) -> int:
         restoring = arguments.get("restore") is not None

@@ -32,9 +32,11 @@ REGISTER = r"(?:v(?P<vcpu>[0-9]{1,9})\.)?(?P<name>[a-z_][a-z0-9_]*)"
 EXPECTATION = rf"\s*{REGISTER}\s*(?P<comparison>[=!<>]=|<|>)\s*(?P<value>[-+]?[0-9a-fA-FxXoO_]+)\s*"
 
 # Where a name lives in a vcpu's window of the state (csrc/emu.abi.h).
-FIELDS = {name: name for name in ("nia", "msr", "cr", "xer", "lr", "ctr")} | {
-    spr.name: spr.home.removeprefix("vcpu.") for spr in SPRS if spr.home.startswith("vcpu.")
-} | {row.name.lower(): row.field for row in ONE_REGS if row.field}
+FIELDS = (
+    {name: name for name in ("nia", "msr", "cr", "xer", "lr", "ctr")}
+    | {spr.name: spr.home.removeprefix("vcpu.") for spr in SPRS if spr.home.startswith("vcpu.")}
+    | {row.name.lower(): row.field for row in ONE_REGS if row.field}
+)
 
 
 @dataclass(frozen=True, slots=True)

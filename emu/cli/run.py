@@ -54,15 +54,26 @@ EXIT_CODES = {
 @click.option("--stats", is_flag=True, help="Count instructions, exits, interrupts, doorbells.")
 @click.option("--trace", metavar="FILE", help="Write one event a line, as JSON.")
 @click.option("--record", metavar="FILE", help="Write the run's schedule, for --schedule FILE.")
-@click.option("--expect", multiple=True, metavar="'v1.r3==5'",
-              help="Fail unless it holds in the end; repeatable.")
-@click.option("--show", multiple=True, metavar="r3,v1.lr,...",
-              help="Print registers in the end.")
+@click.option(
+    "--expect",
+    multiple=True,
+    metavar="'v1.r3==5'",
+    help="Fail unless it holds in the end; repeatable.",
+)
+@click.option("--show", multiple=True, metavar="r3,v1.lr,...", help="Print registers in the end.")
 @click.option("--check", is_flag=True, help="Check the hypervisor's invariants at every step.")
-@click.option("--save", "save_to", metavar="FILE",
-              help="Save the VM where a limit ends the run; see --save-at.")
-@click.option("--save-at", type=count, metavar="N",
-              help="End the run after N instructions of all vcpus, and save the VM.")
+@click.option(
+    "--save",
+    "save_to",
+    metavar="FILE",
+    help="Save the VM where a limit ends the run; see --save-at.",
+)
+@click.option(
+    "--save-at",
+    type=count,
+    metavar="N",
+    help="End the run after N instructions of all vcpus, and save the VM.",
+)
 @click.option("--restore", metavar="FILE",
               help="Go on with a saved VM, which also says --smt, --vcpus and --mem.")  # fmt: skip
 def command(

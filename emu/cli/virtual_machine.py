@@ -31,9 +31,7 @@ def build(options: MachineOptions, guest: Guest) -> Vm:
     if machine == "bare" and guest.relocates:
         raise ConfigError("a guest that relocates itself needs --machine pseries, got bare")
     if machine == "bare" and (given := options.given.intersection(FIRMWARE_OPTIONS)):
-        raise ConfigError(
-            f"--{min(given)} is for a pseries machine, got a bare one: see --machine"
-        )
+        raise ConfigError(f"--{min(given)} is for a pseries machine, got a bare one: see --machine")
     host = host_of(options)
     vm = host.create_vm(memory=options.mem, smt=options.smt)
     loader: Vm | Pseries = vm

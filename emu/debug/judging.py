@@ -118,7 +118,7 @@ class Judge:
             if point.temporary:
                 self._points.remove(point)
         lines = [self.hit_text(point, halt) for point in hit]
-        return Stop(kind_of(hit[0]), "\n".join(lines), self.vcpu_of(halt), tuple(hit))
+        return Stop(kind_of(hit[0]), "\n".join(lines), self.doer(halt), tuple(hit))
 
     def _counts(self, point: Point) -> bool:
         point.hits += 1
@@ -128,8 +128,15 @@ class Judge:
         return True
 
     def vcpu_of(self, halt: Halt) -> int | None:
-        """Say which vcpu a halt is about, if its guest is."""
+        """Say which vcpu a halt is about; None for a value that changed: whoever did it."""
         if halt.kind == "watching" and halt.by is StoppedBy.WATCH:
+            return None
+        return self.doer(halt)
+
+    def doer(self, halt: Halt) -> int | None:
+        """Say whose guest or task was at work; None for a hardware thread, or nobody."""
+        nobody = halt.last in (StepKind.NONE, StepKind.TURN)
+        if halt.by is StoppedBy.WATCH and nobody:  # by hand, or a delivery
             return None
         index = self._host.engine.guest(self._host.machine, halt.actor)
         if index is None and halt.actor < len(self._host.vcpus):

@@ -34,6 +34,8 @@ CORE: Final = ("nia", "msr", "cr", "xer", "lr", "ctr")
 _HOMES: Final = {
     spr.name: spr.home.removeprefix("vcpu.") for spr in SPRS if spr.home.startswith("vcpu.")
 }
+# Words of SPRs that a guest writes, other than those it changes with every branch.
+SPR_WORDS: Final = tuple(sorted({*_HOMES.values()} - {"lr", "ctr", "cfar", "pvr"}))
 _THREAD_HOMES: Final = {
     spr.name: tuple(spr.home.split("."))
     for spr in SPRS

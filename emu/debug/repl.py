@@ -43,6 +43,7 @@ class Repl:
         self.coloured = self.terminal and "NO_COLOR" not in os.environ
         self.interpreter = Interpreter(session, self.print)
         self.interpreter.more = self._more
+        self.interrupted = False  # Ctrl-C has ended the last command
         self._stop_asked = False
         session.interrupt = self._interrupted
 
@@ -54,7 +55,7 @@ class Repl:
         self.stdout.write(line + "\n")
 
     def run_script(self, text: str) -> bool:
-        """Run the commands of a text; False: one failed, and the rest was left out."""
+        """Run the commands of a text; False: one failed or was interrupted, the rest left out."""
         lines = iter(text.splitlines())
         before, self.interpreter.more = self.interpreter.more, lambda: next(lines, None)
         try:
@@ -68,16 +69,19 @@ class Repl:
         return True
 
     def run_line(self, line: str) -> bool:
-        """Run one command; False: it failed, and has said why."""
+        """Run one command; False: it failed, or was interrupted, and has said so."""
+        self.interrupted = False
         try:
             with self._ctrl_c():
                 self.interpreter.execute(line)
         except EmuError as error:
             self.print(f"error: {error}")
             return False
+        except KeyboardInterrupt:
+            self.print("interrupted")
         finally:
             self.stdout.flush()
-        return True
+        return not self.interrupted
 
     def loop(self) -> None:
         """Prompt until the user leaves."""
@@ -149,10 +153,15 @@ class Repl:
 
     @contextlib.contextmanager
     def _ctrl_c(self) -> Iterator[None]:
-        """Let Ctrl-C stop the machine at its next rest, and not the program."""
+        """Let Ctrl-C stop the machine at its next rest, and not the program.
+
+        Python of the user's own does not look for it: there, a second one breaks in.
+        """
 
         def ask(_number: int, _frame: object) -> None:
-            self._stop_asked = True
+            again, self._stop_asked, self.interrupted = self._stop_asked, True, True
+            if again and self.interpreter.in_python:
+                raise KeyboardInterrupt
 
         self._stop_asked = False
         try:

@@ -113,7 +113,7 @@ class Return:
             if hit:
                 hits[:] = [tuple(hit)]
                 lines = [session.judge.hit_text(point, halt) for point in hit]
-                texts[:] = [("\n".join(lines), session.judge.vcpu_of(halt))]
+                texts[:] = [("\n".join(lines), session.judge.doer(halt))]
             return bool(hit)
 
         with session.judge.armed(session.judge.enabled(Breakpoint) if points else []):

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from emu.hv.state import Record
 
 EE: Final = mask("MSR", "EE")
-SHOWN_AHEAD: Final = 3
 
 
 def registers(session: Session, vcpu: Vcpu) -> dict[str, int]:
@@ -41,15 +40,14 @@ def register_lines(session: Session, vcpu: Vcpu) -> list[str]:
     return lines
 
 
-def changed_line(session: Session, vcpu: Vcpu, before: dict[str, int]) -> str:
+def changed(now: dict[str, int], before: dict[str, int]) -> str:
     """The registers that differ from before, on one line."""
-    now = registers(session, vcpu)
     cells = []
     for name, value in now.items():
         if name == "nia" or before.get(name) == value:
             continue
-        text = f"[{describe('MSR', value)}]" if name == "msr" else f"{value:#x}"
-        cells.append(f"{name} {text}")
+        named = name in ("msr", "srr1")
+        cells.append(f"{name} [{describe('MSR', value)}]" if named else f"{name} {value:#x}")
     return "  ".join(cells)
 
 
@@ -231,24 +229,3 @@ def explained_doorbell(value: int) -> str:
     number, thread = (value & kind.mask) >> kind.shift, (value & tag.mask) >> tag.shift
     meaning = "privileged doorbell" if number == DOORBELL_TYPE else "no doorbell: a no-op"
     return f"{value:#x}: type {number} ({meaning}), TIR {thread}"
-
-
-def context_lines(session: Session, before: dict[str, int]) -> list[str]:
-    """What is shown at each stop: changes, code, host code, the other threads."""
-    vcpu = session.vcpu
-    lines = []
-    changed = changed_line(session, vcpu, before)
-    if changed:
-        lines.append(f"  {changed}")
-    if session.in_guest(vcpu):
-        source = source_line(session, vcpu)
-        lines += [f"  {source}"] if source else []
-        lines += code_lines(session, session.nia(vcpu), SHOWN_AHEAD, vcpu)
-    else:
-        actor = session.actor_of(vcpu)
-        lines.append(f"  next step: {session.next_step()}")
-        lines += host_lines(session, actor)
-    lines += [
-        f"  {thread_line(session, other).strip()}" for other in session.host.vcpus if other != vcpu
-    ]
-    return lines

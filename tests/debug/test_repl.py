@@ -1,10 +1,12 @@
 """The prompt: commands from a script, on a terminal, and as a table."""
 
+import contextlib
 import io
 import os
 import pty
 import re
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -248,18 +250,31 @@ def test_the_instruction_limit_ends_a_debugged_run():
 
 
 class Terminal:
-    """The prompt on a pseudo-terminal."""
+    """The prompt on a pseudo-terminal, which is the one that its Ctrl-C comes from."""
 
     def __init__(self, *arguments, home):
-        self.master, slave = pty.openpty()
         environment = {**os.environ, "TERM": "xterm", "EMU_HISTORY": str(home / "history")}
         environment.pop("NO_COLOR", None)
-        self.process = subprocess.Popen(
-            [*DEBUG, *arguments], stdin=slave, stdout=slave, stderr=slave, cwd=ROOT,
-            env=environment, start_new_session=True,
-        )  # fmt: skip
-        os.close(slave)
+        self.pid, self.master = pty.fork()
+        if self.pid == 0:
+            os.chdir(ROOT)
+            os.execve(DEBUG[0], [*DEBUG, *arguments], environment)  # noqa: S606
         self.text = ""
+        self.status = None
+
+    def wait(self):
+        """The exit code, after whatever it still prints."""
+        with contextlib.suppress(OSError):
+            while os.read(self.master, 4096):
+                pass
+        self.status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        return self.status
+
+    def close(self):
+        if self.status is None:
+            os.kill(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
+        os.close(self.master)
 
     def until(self, pattern):
         end = time.monotonic() + 30
@@ -279,28 +294,89 @@ class Terminal:
         os.write(self.master, text.encode())
 
 
-def test_the_prompt_on_a_terminal_completes_colours_repeats_and_is_interrupted(tmp_path):
-    terminal = Terminal("-e", "li 3,1; 1: addi 3,3,1; b 1b", home=tmp_path)
-    try:
-        terminal.until(r"\(emu v0 @\d+\) ")
-        terminal.type("step\t\t")
-        terminal.until("stepi")
-        terminal.type("i\n")
-        terminal.until(r"\x1b\[1m => 0x10004")
-        terminal.type("\n")
-        terminal.until(r" => 0x10008")
-        terminal.until(r"\(emu v0 @\d+\) ")
-        terminal.type("c\n")
-        time.sleep(1)
-        os.kill(terminal.process.pid, 2)
-        terminal.until("interrupted")
-        terminal.until(r"\(emu v0 @\d+\) ")
-        terminal.type("quit\n")
-        assert terminal.process.wait(20) == 0
-        assert "stepi" in (tmp_path / "history").read_text()
-    finally:
-        terminal.process.kill()
-        os.close(terminal.master)
+@pytest.fixture
+def terminal(tmp_path):
+    made = []
+
+    def start(*arguments):
+        made.append(Terminal(*arguments, home=tmp_path))
+        made[0].until(PROMPT)
+        return made[0]
+
+    yield start
+    for opened in made:
+        opened.close()
+
+
+PROMPT = r"\(emu v\d @\d+\) "
+COUNTING = ("-e", "li 3,1; 1: addi 3,3,1; b 1b")
+
+
+def test_the_prompt_on_a_terminal_completes_colours_repeats_and_keeps_history(terminal, tmp_path):
+    prompt = terminal(*COUNTING)
+    prompt.type("step\t\t")
+    prompt.until("stepi")
+    prompt.type("i\n")
+    prompt.until(r"\x1b\[1m => 0x10004")
+    prompt.type("\n")
+    prompt.until(r" => 0x10008")
+    prompt.until(PROMPT)
+    prompt.type("quit\n")
+    assert prompt.wait() == 0
+    assert "stepi" in (tmp_path / "history").read_text()
+
+
+def test_ctrl_c_on_a_terminal_stops_the_run_and_the_way_back_and_leaves_the_prompt(terminal):
+    prompt = terminal(*COUNTING)
+    prompt.type("c\n")
+    time.sleep(1)
+    prompt.type("\x03")
+    prompt.until("interrupted")
+    here = int(prompt.until(r"\(emu v0 @(\d+)\) ")[1])
+    assert here > 100_000
+    prompt.type("watch *0x4000\n")
+    prompt.until(PROMPT)
+    prompt.type("rc\n")
+    prompt.until("rc\r\n")
+    time.sleep(0.3)
+    prompt.type("\x03")
+    prompt.until("interrupted")
+    assert int(prompt.until(r"\(emu v0 @(\d+)\) ")[1]) == here
+    prompt.type("\x03")  # at the prompt: a new line
+    prompt.until(PROMPT)
+    prompt.type("p r3 > 5\n")
+    prompt.until(r"\$1 = 0x1")
+    prompt.until(PROMPT)
+    prompt.type("q\n")
+    assert prompt.wait() == 0
+
+
+def test_a_second_ctrl_c_ends_python_that_never_comes_back(terminal):
+    prompt = terminal(*COUNTING)
+    prompt.type("python for i in iter(int, 1): i\n")
+    time.sleep(0.5)
+    prompt.type("\x03")
+    time.sleep(0.2)
+    prompt.type("\x03")
+    prompt.until("interrupted")
+    prompt.until(PROMPT)
+    prompt.type("q\n")
+    assert prompt.wait() == 0
+
+
+def test_ctrl_c_in_a_batch_leaves_out_the_rest_and_exits_130():
+    process = subprocess.Popen(
+        [*DEBUG, *COUNTING, "--batch", "--ex", "echo ready", "--ex", "c", "--ex",
+         "echo not reached"],
+        stdout=subprocess.PIPE, cwd=ROOT, text=True,
+    )  # fmt: skip
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate(timeout=30)
+    assert "interrupted" in rest
+    assert "not reached" not in rest
+    assert process.returncode == 130
 
 
 @pytest.mark.parametrize("command", ["load", "source"])

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from emu.debug import show
 from emu.debug.commands.table import COMMANDS, CommandError, find
+from emu.debug.context import Context
 from emu.debug.expression import parse
 
 if TYPE_CHECKING:
@@ -27,12 +27,11 @@ class Interpreter:
     def __init__(self, session: Session, out: Callable[[str], None]) -> None:
         self.session = session
         self.out = out
-        self.context = True
+        self.context = Context(session)
         self.quit = False
+        self.in_python = False  # the user's own code runs
         self.more: Callable[[], str | None] = _nothing
         self._last = ""
-        self._before: dict[int, dict[str, int]] = {}
-        self._look()
         self.examined = 0
         self._nesting = 0
         self._shown = [len(vm.console) for vm in session.host.vms]
@@ -77,18 +76,12 @@ class Interpreter:
         self._console()
         if stop.text:
             self.say(stop.text)
-        if self.context:
-            before = self._before.get(self.session.vcpu.index, {})
-            self.say(*show.context_lines(self.session, before))
-        self._look()
+        if self.context.on:
+            self.say(*self.context.lines())
+        self.context.look()
         for point in stop.points:
             for line in point.commands:
                 self.execute(line)
-
-    def _look(self) -> None:
-        """Remember the registers of all vcpus, to tell later what has changed."""
-        for vcpu in self.session.host.vcpus:
-            self._before[vcpu.index] = show.registers(self.session, vcpu)
 
     def _console(self) -> None:
         for i, vm in enumerate(self.session.host.vms):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from emu.asm.source import read_bytes
 from emu.debug import show
 from emu.debug.commands.table import CommandError, command
+from emu.debug.context import PANES, event_text
 from emu.debug.stops import Breakpoint, Point, Watchpoint
 
 if TYPE_CHECKING:
@@ -130,8 +131,8 @@ def _ipca(it: Interpreter, _: str) -> None:
         it.say(f"{vcpu.name} {where} {' '.join(it.session.disassembled(vcpu).split())}")
 
 
-@command("info", "threads|registers|hv|doorbells|breakpoints|exits|history|line|next|symbols",
-         "more about the machine", "i", group=LOOKING)  # fmt: skip
+@command("info", "threads|registers|hv|doorbells|breakpoints|exits|events|history|...",
+         "more about the machine; `info` alone lists the topics", "i", group=LOOKING)  # fmt: skip
 def _info(it: Interpreter, text: str) -> None:
     session = it.session
     topics: dict[str, Callable[[], list[str]]] = {
@@ -144,12 +145,18 @@ def _info(it: Interpreter, text: str) -> None:
             [_point_line(p) for p in session.points if isinstance(p, Watchpoint)] or ["none"]
         ),
         "exits": lambda: show.count_lines(session),
+        "events": lambda: (
+            [event_text(event) for event in session.timeline.recent] or ["nothing has happened yet"]
+        ),
         "history": lambda: show.history_lines(session),
         "line": lambda: [show.source_line(session, session.vcpu) or "no source line is known"],
         "next": lambda: [session.next_step()],
         "symbols": lambda: _symbols(session),
     }
     fits = [name for name in topics if name.startswith(text)] if text else []
+    if not text:
+        it.say("info knows " + ", ".join(topics))
+        return
     if not fits:
         raise CommandError(f"info knows {', '.join(topics)}, got {text!r}")
     it.say(*topics[fits[0]]())
@@ -174,14 +181,23 @@ def _point_line(point: Point) -> str:
     return f"{', '.join(parts)}; hit {point.hits} times"
 
 
-@command("context", "[on|off]", "what every stop shows; now, or switch it on or off", group=LOOKING)
+@command("context", f"[on|off | {'|'.join(PANES)} on|off]",
+         "what every stop shows; now, or switch it or one pane of it on or off",
+         group=LOOKING)  # fmt: skip
 def _context(it: Interpreter, text: str) -> None:
-    if text in ("on", "off"):
-        it.context = text == "on"
-    elif text:
-        raise CommandError(f"context is on or off, got {text!r}")
+    context = it.context
+    pane, _, switch = text.rpartition(" ")
+    if not text:
+        it.say(*context.lines())
+    elif switch not in ("on", "off") or (pane and pane not in PANES):
+        raise CommandError(f"context takes on, off, or one of {', '.join(PANES)} and on or off, "
+                           f"got {text[:40]!r}")  # fmt: skip
+    elif not pane:
+        context.on = switch == "on"
+    elif switch == "on":
+        context.off.discard(pane)
     else:
-        it.say(*show.context_lines(it.session, show.registers(it.session, it.session.vcpu)))
+        context.off.add(pane)
 
 
 @command("explain", "rb EXPRESSION | REGISTER", "decode an operand of msgsndp, or a register",

@@ -118,12 +118,15 @@ def _python(it: Interpreter, text: str) -> None:
     source = text or "\n".join(it.block())
     scope = {"session": it.session, "host": it.session.host, "emu": it,
              "print": lambda *values: it.say(" ".join(map(str, values)))}  # fmt: skip
+    before, it.in_python = it.in_python, True
     try:
         exec(compile(source, "<python>", "exec"), scope)  # noqa: S102 - the user's own code
     except EmuError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the user's
         raise CommandError(f"python: {type(error).__name__}: {error}") from None
+    finally:
+        it.in_python = before
 
 
 @command("echo", "TEXT", "print a line", group=SESSION)
