@@ -10,6 +10,7 @@ from emu.errors import AssemblyError
 from .assembler import Assembler
 from .diagnostics import Diagnostic, Span
 from .dwarf import line_table
+from .functions import functions_of
 from .layout import Layout
 from .link import Linker
 from .listing import ListedLine, listing
@@ -219,6 +220,7 @@ def build(assembler: Assembler, layout: Layout, filename: str) -> Program:
         segments=segments,
         symbols=symbols,
         lines=lines,
+        functions=tuple(functions_of(assembler, layout)),
         sections=(*_sections(assembler), *_line_section(assembler, lines)),
         abi=assembler.abi_version or 0,
         warnings=tuple(_in_order(assembler)),

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 from .leb128 import leb128
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
-    from .program import Endian, SourceLine
+    from .program import Endian, Function, SourceLine
 
 LINE_BASE, LINE_RANGE, OPCODE_BASE = -3, 12, 10
 STANDARD_LENGTHS = (0, 1, 1, 1, 1, 0, 0, 0, 1)  # operands of the standard opcodes 1..9
 ADVANCE_PC, ADVANCE_LINE, SET_FILE, COPY = 2, 3, 4, 1
 END_SEQUENCE, SET_ADDRESS = 1, 2  # extended opcodes
 
-TAG_COMPILE_UNIT = 0x11
+TAG_COMPILE_UNIT, TAG_SUBPROGRAM = 0x11, 0x2E
 AT_STMT_LIST, AT_LOW_PC, AT_HIGH_PC, AT_NAME, AT_COMP_DIR = 0x10, 0x11, 0x12, 0x03, 0x1B
-AT_PRODUCER, AT_LANGUAGE = 0x25, 0x13
-FORM_ADDR, FORM_DATA2, FORM_STRING, FORM_SEC_OFFSET = 0x01, 0x05, 0x08, 0x17
+AT_PRODUCER, AT_LANGUAGE, AT_EXTERNAL = 0x25, 0x13, 0x3F
+FORM_ADDR, FORM_DATA2, FORM_STRING, FORM_FLAG, FORM_SEC_OFFSET = 0x01, 0x05, 0x08, 0x0C, 0x17
 LANG_MIPS_ASSEMBLER = 0x8001  # the code that every assembler uses
 
 
@@ -109,24 +109,53 @@ def _advance(nbytes: int, nlines: int) -> bytes:
 
 
 def compilation_unit(
-    name: str, directory: str, low: int, high: int, endian: Endian
+    name: str,
+    directory: str,
+    low: int,
+    high: int,
+    endian: Endian,
+    functions: Iterable[Function] = (),
 ) -> tuple[bytes, bytes]:
     """`.debug_info` and `.debug_abbrev` contents of one unit for addresses low..high-1."""
-    attributes = (
-        (AT_STMT_LIST, FORM_SEC_OFFSET, (0).to_bytes(4, endian)),
-        (AT_LOW_PC, FORM_ADDR, low.to_bytes(8, endian)),
-        (AT_HIGH_PC, FORM_ADDR, high.to_bytes(8, endian)),
-        (AT_NAME, FORM_STRING, _string(name)),
-        (AT_COMP_DIR, FORM_STRING, _string(directory)),
-        (AT_PRODUCER, FORM_STRING, _string("emu asm")),
-        (AT_LANGUAGE, FORM_DATA2, LANG_MIPS_ASSEMBLER.to_bytes(2, endian)),
+    children = list(functions)
+    tags = (
+        (
+            TAG_COMPILE_UNIT,
+            bool(children),
+            (
+                (AT_STMT_LIST, FORM_SEC_OFFSET),
+                (AT_LOW_PC, FORM_ADDR),
+                (AT_HIGH_PC, FORM_ADDR),
+                (AT_NAME, FORM_STRING),
+                (AT_COMP_DIR, FORM_STRING),
+                (AT_PRODUCER, FORM_STRING),
+                (AT_LANGUAGE, FORM_DATA2),
+            ),
+        ),
+        (
+            TAG_SUBPROGRAM,
+            False,
+            (
+                (AT_NAME, FORM_STRING),
+                (AT_EXTERNAL, FORM_FLAG),
+                (AT_LOW_PC, FORM_ADDR),
+                (AT_HIGH_PC, FORM_ADDR),
+            ),
+        ),
     )
-    abbrev = bytes([1, TAG_COMPILE_UNIT, 0])
-    abbrev += b"".join(bytes([attribute, form]) for attribute, form, _ in attributes)
-    abbrev += b"\0\0\0"
-    unit = (4).to_bytes(2, endian) + (0).to_bytes(4, endian) + bytes([8, 1])
-    unit += b"".join(value for _, _, value in attributes)
-    return len(unit).to_bytes(4, endian) + unit, abbrev
+    abbrev = bytearray()
+    for number, (tag, has_children, attributes) in enumerate(tags, 1):
+        abbrev += bytes([number, tag, has_children])
+        abbrev += b"".join(bytes(row) for row in attributes) + b"\0\0"
+    unit = (4).to_bytes(2, endian) + (0).to_bytes(4, endian) + b"\x08"
+    unit += b"\1" + (0).to_bytes(4, endian) + low.to_bytes(8, endian) + high.to_bytes(8, endian)
+    unit += _string(name) + _string(directory) + _string("emu asm")
+    unit += LANG_MIPS_ASSEMBLER.to_bytes(2, endian)
+    for function in children:
+        unit += b"\2" + _string(function.name) + bytes([function.external])
+        unit += function.start.to_bytes(8, endian) + function.end.to_bytes(8, endian)
+    unit += b"\0" * bool(children)
+    return len(unit).to_bytes(4, endian) + unit, bytes(abbrev) + b"\0"
 
 
 def _string(text: str) -> bytes:

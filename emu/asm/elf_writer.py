@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .dwarf import compilation_unit, line_table
+from .frame_tables import outermost_frames
 from .sections import SHF_ALLOC, SHF_EXECINSTR, SHF_WRITE, SHT_NOBITS, SHT_PROGBITS
 
 if TYPE_CHECKING:
@@ -175,10 +176,19 @@ def _debug_sections(program: Program, directory: str) -> Iterator[Header]:
         return
     low = min(line.address for line in program.lines)
     high = max(line.end for line in program.lines)
-    info, abbrev = compilation_unit(program.name, directory, low, high, program.endian)
+    info, abbrev = compilation_unit(
+        program.name, directory, low, high, program.endian, program.functions
+    )
     lines = line_table(program.lines, program.endian)
-    for name, data in ((".debug_line", lines), (".debug_info", info), (".debug_abbrev", abbrev)):
-        yield Header(name, SHT_PROGBITS, data=data, size=len(data))
+    frames = outermost_frames(program.functions, program.endian)
+    for name, data, align in (
+        (".debug_line", lines, 1),
+        (".debug_info", info, 1),
+        (".debug_abbrev", abbrev, 1),
+        (".debug_frame", frames, 8),
+    ):
+        if data and all(image.name != name for image in program.sections):
+            yield Header(name, SHT_PROGBITS, data=data, size=len(data), align=align)
 
 
 def _symbol_table(program: Program, headers: Sequence[Header]) -> tuple[bytes, bytes, int]:

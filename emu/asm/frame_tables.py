@@ -11,7 +11,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from .call_frames import CODE_ALIGN, DATA_ALIGN, MAX_ADVANCE, Frame, Pointer, Step, advance
+from .call_frames import (
+    CODE_ALIGN,
+    DATA_ALIGN,
+    LINK_REGISTER,
+    MAX_ADVANCE,
+    STACK_POINTER,
+    UNDEFINED,
+    Frame,
+    Pointer,
+    Step,
+    advance,
+    cfa,
+    with_column,
+)
 from .leb128 import leb128
 from .parse import Operand
 from .placement import align
@@ -20,8 +33,11 @@ from .sections import Tail
 from .state import DataFixup
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .assembler import Assembler
     from .expressions import Code
+    from .program import Endian, Function
     from .sections import Place
 
 HEAD: Final = ".cfi_startproc"
@@ -186,3 +202,25 @@ class _Table:
 
 def _pointer_size(pointer: Pointer) -> int:
     return POINTER_SIZES[pointer.encoding & 7]
+
+
+def outermost_frames(functions: Iterable[Function], endian: Endian) -> bytes:
+    """`.debug_frame` for functions that nobody calls: there is nothing to unwind to.
+
+    Without it gdb guesses that their caller is wherever LR points, and takes a call for a jump.
+    """
+    found = [function for function in functions if function.outermost]
+    if not found:
+        return b""
+    cie = NO_CIE.to_bytes(4, endian) + b"\1\0" + bytes([CODE_ALIGN, DATA_ALIGN & 0x7F])
+    cie += bytes([LINK_REGISTER]) + cfa(STACK_POINTER, 0) + with_column(UNDEFINED, LINK_REGISTER)
+    data = _padded(cie, endian)
+    for row in found:
+        addresses = row.start.to_bytes(8, endian) + (row.end - row.start).to_bytes(8, endian)
+        data += _padded(bytes(4) + addresses, endian)
+    return data
+
+
+def _padded(entry: bytes, endian: Endian) -> bytes:
+    entry += bytes(-(len(entry) + 4) % 8)
+    return len(entry).to_bytes(4, endian) + entry

@@ -58,6 +58,20 @@ class SourceLine:
 
 
 @dataclass(frozen=True, slots=True)
+class Function:
+    """Code that is called: from `start` to before `end`.
+
+    external: other files may call it. outermost: nobody calls it, and no `.cfi_*` says so.
+    """
+
+    name: str
+    start: int
+    end: int
+    external: bool = False
+    outermost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class SectionImage:
     """A section of the file, loaded or not, for those who write or show files."""
 
@@ -87,6 +101,7 @@ class Program:
     symbols: Mapping[str, ProgramSymbol] = field(default_factory=dict)
     lines: tuple[SourceLine, ...] = ()
     sections: tuple[SectionImage, ...] = ()
+    functions: tuple[Function, ...] = ()
     abi: int = 0
     relative: bool = False
     warnings: tuple[Diagnostic, ...] = ()
@@ -105,6 +120,10 @@ class Program:
             lines=tuple(
                 replace(line, address=line.address + offset, end=line.end + offset)
                 for line in self.lines
+            ),
+            functions=tuple(
+                replace(row, start=row.start + offset, end=row.end + offset)
+                for row in self.functions
             ),
             sections=tuple(
                 replace(section, address=section.address + offset) for section in self.sections
