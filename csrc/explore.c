@@ -52,7 +52,8 @@ void emu_search_free(emu_search *s)
     }
     free(s->reached);
     array *arrays[] = { &s->undo, &s->code, &s->shown, &s->tests, &s->counters, &s->scratch, &s->rules, &s->rule_ends, &s->outcomes,
-                        &s->violations, &s->values, &s->paths, &s->trail, &s->frames, &s->choices };
+                        &s->violations, &s->values, &s->paths, &s->trail, &s->frames, &s->choices, &s->successors,
+                        &s->differences };
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         free(arrays[i]->at);
     set_clear(&s->set);
@@ -218,7 +219,7 @@ int emu_search_never(emu_search *s, const emu_judge *program, uint32_t n)
 static void begin_again(emu_search *s)
 {
     array *arrays[] = { &s->outcomes, &s->violations, &s->values, &s->paths, &s->trail, &s->frames,
-                        &s->choices };
+                        &s->choices, &s->successors, &s->differences };
     uint64_t restarts = s->facts.restarts + 1;
     if (s->own_free)
         s->own_free(s);
@@ -315,7 +316,7 @@ emu_search_verdict emu_search_reset(emu_search *s)
 {
     emu_search_verdict verdict;
     go_back(s, 0, s->hash0);
-    s->frames.used = s->choices.used = s->trail.used = 0;
+    s->frames.used = s->choices.used = s->successors.used = s->differences.used = s->trail.used = 0;
     while ((verdict = settle(s)) == (emu_search_verdict)EMU_SEARCH_AGAIN) {
         s->again = 0;
         go_back(s, 0, s->hash0);

@@ -52,8 +52,17 @@ typedef struct {
     void *at;
     uint64_t used, size;
 } array;
+/* 0: out of memory. */
+int array_grow(array *a, uint64_t n, size_t each);
 /* Room for `n` more elements of `each` bytes; NULL = out of memory. The first new one. */
-void *array_more(array *a, uint64_t n, size_t each);
+INLINE void *array_more(array *a, uint64_t n, size_t each)
+{
+    if ((!a->at || a->used + n > a->size) && !array_grow(a, n, each))
+        return NULL;
+    void *first = (char *)a->at + a->used * each;
+    a->used += n;
+    return first;
+}
 
 /* ---- a set of hashes -------------------------------------------------------------------------- */
 
@@ -63,6 +72,8 @@ typedef struct {
 } hash_set;
 /* 1: added; 0: was there; -1: out of memory. */
 int set_add(hash_set *set, uint64_t hash);
+/* It will be asked for soon. */
+void set_fetch(const hash_set *set, uint64_t hash);
 void set_clear(hash_set *set);
 
 /* ---- the search -------------------------------------------------------------------------------- */
@@ -118,11 +129,23 @@ typedef struct {
 typedef struct {
     uint64_t undo;                 /* log to go back to, to stand in this state */
     uint64_t hash;
-    uint64_t choices;              /* first of its choices in the stack of choices */
+    uint64_t choices;              /* first of its choices in the stack of choices ... */
+    uint64_t successors;           /* ... of its successors in theirs, which they end ... */
+    uint64_t differences;          /* ... and of what makes those differ from it */
     uint32_t nchoices, next;
+    uint32_t expanded;             /* the successors are there */
     uint32_t ample;                /* the choices are an ample set */
     uint32_t last_actor, preemptions;
 } frame;
+
+/* A state one step from a frame's. */
+typedef struct {
+    uint64_t hash;
+    uint64_t first;                /* of its differences */
+    uint32_t n;
+    uint32_t last_actor, preemptions;
+    emu_choice choice;             /* the step */
+} successor;
 
 struct emu_search {
     emu_machine *m;
@@ -180,6 +203,8 @@ struct emu_search {
     hash_set set;
     array frames;                  /* frame */
     array choices;                 /* emu_choice */
+    array successors;              /* successor */
+    array differences;             /* undo_entry: where, and the value there */
     void *own;                     /* of BFS, DPOR, sampling */
     int own_resume;                /* the branch that is next was chosen already */
     void (*own_free)(emu_search *s);
@@ -203,6 +228,9 @@ void change_granule(emu_search *s, uint64_t granule, uint64_t old, uint64_t now)
 /* Make these words and granules so. */
 void put_state(emu_search *s, const undo_entry *values, uint32_t n);
 void go_back(emu_search *s, uint64_t undo, uint64_t hash);
+/* What the log from there on is about, as it is now; and to make it so again, but for the hash. */
+void values_since(const emu_search *s, uint64_t undo, undo_entry *now);
+void go_on(emu_search *s, const undo_entry *values, uint32_t n);
 void show_values(const emu_search *s, int at_end, uint64_t *values);
 
 /* ---- explore_step.c -------------------------------------------------------------------------------- */

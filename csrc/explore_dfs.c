@@ -48,6 +48,8 @@ static int push(emu_search *s, const frame *how)
     s->choices.used -= MAX_CHOICES;
     *f = *how;
     f->choices = s->choices.used;
+    f->successors = s->successors.used;
+    f->differences = s->differences.used;
     if (n > 1 && s->o.ample && !BOUNDED(s)) {
         uint32_t actor = ample_actor(s, choices, n);
         if (actor != UINT32_MAX) {
@@ -63,7 +65,7 @@ static int push(emu_search *s, const frame *how)
     return n > 0;
 }
 
-/* The ample step went back: all the other choices must be tried as well. */
+/* The ample step goes back: all the other choices must be tried as well. */
 static int widen(emu_search *s, frame *f)
 {
     emu_choice done = ((emu_choice *)s->choices.at)[f->choices];
@@ -80,7 +82,6 @@ static int widen(emu_search *s, frame *f)
         }
     f->ample = 0;
     f->nchoices = n;
-    f->next = 1;
     s->choices.used += n;
     return 1;
 }
@@ -89,10 +90,66 @@ static void pop(emu_search *s)
 {
     frame *f = top_frame(s);
     s->choices.used = f->choices;
+    s->successors.used = f->successors;
+    s->differences.used = f->differences;
     go_back(s, f->undo, f->hash);
     s->frames.used--;
     if (s->trail.used)
         s->trail.used--;
+}
+
+/* ---- the states that follow -------------------------------------------------------------------------
+ *
+ * All steps out of a state are taken before any is followed, and what each changes is kept. So the set of hashes,
+ * which is larger than any cache, is asked for its lines early, and a step to a known state is not
+ * done twice.
+ */
+
+/* What a step led to: the state of now, but for what differs from the frame's. 0: out of memory. */
+static int keep(emu_search *s, emu_choice choice, const frame *after)
+{
+    successor *next = array_more(&s->successors, 1, sizeof *next);
+    if (!next)
+        return 0;
+    *next = (successor){ .hash = s->hash, .choice = choice, .last_actor = after->last_actor,
+                         .preemptions = after->preemptions, .first = s->differences.used,
+                         .n = (uint32_t)(s->undo.used - after->undo) };
+    undo_entry *now = array_more(&s->differences, next->n, sizeof *now);
+    if (!now)
+        return 0;
+    values_since(s, after->undo, now);
+    set_fetch(&s->set, key_of(s, after));
+    return 1;
+}
+
+/* Take every step out of the state of now, and come back. */
+static emu_search_verdict expand(emu_search *s)
+{
+    uint64_t steps = s->facts.steps, cut = s->facts.cut_preemptions;
+    for (uint32_t i = 0; i < top_frame(s)->nchoices; i++) {
+        frame *f = top_frame(s);
+        emu_choice choice = ((emu_choice *)s->choices.at)[f->choices + i];
+        frame after = { .undo = s->undo.used, .hash = s->hash };
+        if (!bound(s, f, choice, &after)) {
+            s->facts.cut_preemptions++;
+            continue;
+        }
+        emu_search_verdict verdict = take(s, choice);
+        if (verdict != EMU_SEARCH_DONE) {
+            s->facts.steps = steps;
+            s->facts.cut_preemptions = cut;
+            s->successors.used = f->successors;
+            s->differences.used = f->differences;
+            return verdict;
+        }
+        s->facts.steps++;
+        int backward = s->backward, kept = keep(s, choice, &after);
+        go_back(s, after.undo, after.hash);
+        if (!kept || (f->ample && backward && !widen(s, f)))
+            return EMU_SEARCH_MEMORY;
+    }
+    top_frame(s)->expanded = 1;
+    return EMU_SEARCH_DONE;
 }
 
 /* In a state not seen before. */
@@ -116,6 +173,7 @@ static emu_search_verdict arrive(emu_search *s, const frame *how)
 emu_search_verdict run_dfs(emu_search *s, uint64_t max_steps)
 {
     emu_search_verdict verdict = EMU_SEARCH_DONE;
+    uint64_t until = s->facts.steps + max_steps;
     if (!s->begun) {
         s->begun = 1;
         frame start = { .undo = s->undo.used, .hash = s->hash, .last_actor = UINT32_MAX };
@@ -125,40 +183,32 @@ emu_search_verdict run_dfs(emu_search *s, uint64_t max_steps)
     }
     while (s->frames.used && verdict == EMU_SEARCH_DONE) {
         frame *f = top_frame(s);
-        if (f->next == f->nchoices) {
+        if (!f->expanded) {
+            if (s->facts.steps >= until)
+                return EMU_SEARCH_PAUSE;
+            verdict = expand(s);
+            continue;
+        }
+        if (f->successors + f->next == s->successors.used) {
             pop(s);
             continue;
         }
-        if (max_steps-- == 0)
-            return EMU_SEARCH_PAUSE;
-        emu_choice choice = ((emu_choice *)s->choices.at)[f->choices + f->next];
-        frame after = { .undo = s->undo.used, .hash = s->hash };
-        if (!bound(s, f, choice, &after)) {
-            s->facts.cut_preemptions++;
-            f->next++;
-            continue;
-        }
-        verdict = take(s, choice);
-        if (verdict != EMU_SEARCH_DONE)
-            return verdict;
-        s->facts.steps++;
-        f->next++;
-        if (f->ample && s->backward) {
-            go_back(s, after.undo, after.hash);
-            if (!widen(s, f) || take(s, choice) != EMU_SEARCH_DONE)
-                return EMU_SEARCH_MEMORY;
-        }
+        successor next = ((successor *)s->successors.at)[f->successors + f->next++];
+        frame after = { .undo = s->undo.used, .hash = s->hash, .last_actor = next.last_actor,
+                        .preemptions = next.preemptions };
+        s->hash = next.hash;
         int added = set_add(&s->set, key_of(s, &after));
         if (added < 0)
             return EMU_SEARCH_MEMORY;
         if (!added) {
-            go_back(s, after.undo, after.hash);
+            s->hash = after.hash;
             continue;
         }
+        go_on(s, (undo_entry *)s->differences.at + next.first, next.n);
         emu_choice *step = array_more(&s->trail, 1, sizeof *step);
-        if (!step)
+        if (!step || s->failed)
             return EMU_SEARCH_MEMORY;
-        *step = choice;
+        *step = next.choice;
         verdict = arrive(s, &after);
     }
     return verdict;

@@ -3,24 +3,22 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
+#define HUGE_PAGE (2ull << 20)
 #define MAX_PATHS 4096u            /* outcomes beyond these are counted, but keep no schedule */
 
-void *array_more(array *a, uint64_t n, size_t each)
+int array_grow(array *a, uint64_t n, size_t each)
 {
-    if (!a->at || a->used + n > a->size) {
-        uint64_t larger = a->size ? a->size * 2 : 64;
-        while (larger < a->used + n)
-            larger *= 2;
-        void *moved = realloc(a->at, larger * each);
-        if (!moved)
-            return NULL;
-        a->at = moved;
-        a->size = larger;
-    }
-    void *first = (char *)a->at + a->used * each;
-    a->used += n;
-    return first;
+    uint64_t larger = a->size ? a->size * 2 : 64;
+    while (larger < a->used + n)
+        larger *= 2;
+    void *moved = realloc(a->at, larger * each);
+    if (!moved)
+        return 0;
+    a->at = moved;
+    a->size = larger;
+    return 1;
 }
 
 /* ---- sets of hashes ------------------------------------------------------------------------- */
@@ -32,10 +30,26 @@ static uint64_t place_of(uint64_t hash, uint64_t size)
     return (uint64_t)((unsigned __int128)hash * size >> 64);
 }
 
+/* Slots, all empty. A large table lies in huge pages where the system has them: it is asked at random, and
+ * the walk to a small page costs as much as the answer. */
+static uint64_t *new_slots(uint64_t n)
+{
+    uint64_t nbytes = n * sizeof(uint64_t);
+    if (nbytes < 2 * HUGE_PAGE)
+        return calloc(n, sizeof(uint64_t));
+    void *slots;
+    if (posix_memalign(&slots, HUGE_PAGE, nbytes))
+        return NULL;
+#ifdef MADV_HUGEPAGE
+    madvise(slots, nbytes, MADV_HUGEPAGE);
+#endif
+    return memset(slots, 0, nbytes);
+}
+
 static int set_grow(hash_set *set)
 {
     uint64_t size = set->size ? set->size + set->size / 2 : 1024;
-    uint64_t *slots = calloc(size, sizeof *slots);
+    uint64_t *slots = new_slots(size);
     if (!slots)
         return 0;
     for (uint64_t i = 0; i < set->size; i++) {
@@ -68,6 +82,12 @@ int set_add(hash_set *set, uint64_t hash)
     set->slots[at] = hash;
     set->used++;
     return 1;
+}
+
+void set_fetch(const hash_set *set, uint64_t hash)
+{
+    if (set->size)
+        __builtin_prefetch(&set->slots[place_of(hash, set->size)]);
 }
 
 void set_clear(hash_set *set)

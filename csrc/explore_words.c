@@ -110,6 +110,42 @@ void go_back(emu_search *s, uint64_t undo, uint64_t hash)
     note_reservations(s);
 }
 
+void values_since(const emu_search *s, uint64_t undo, undo_entry *now)
+{
+    const undo_entry *log = s->undo.at;
+    for (uint64_t i = undo; i < s->undo.used; i++, now++) {
+        now->where = log[i].where;
+        if (now->where & UNDO_MEMORY)
+            memcpy(&now->old, s->vm->bytes + (now->where & ~UNDO_MEMORY) * 8, 8);
+        else
+            now->old = s->shadow[now->where];
+    }
+}
+
+void go_on(emu_search *s, const undo_entry *values, uint32_t n)
+{
+    undo_entry *log = array_more(&s->undo, n, sizeof *log);
+    if (!log) {
+        s->failed = 1;
+        return;
+    }
+    for (uint32_t i = 0; i < n; i++, values++, log++) {
+        uint64_t where = values->where;
+        log->where = where;
+        if (where & UNDO_MEMORY) {
+            uint8_t *bytes = s->vm->bytes + (where & ~UNDO_MEMORY) * 8;
+            memcpy(&log->old, bytes, 8);
+            memcpy(bytes, &values->old, 8);
+        } else {
+            log->old = s->shadow[where];
+            s->shadow[where] = values->old;
+            if (where < s->nwords)
+                s->words[where] = values->old;
+        }
+    }
+    note_reservations(s);
+}
+
 /* ---- what is shown ------------------------------------------------------------------------------ */
 
 static int is_true(const emu_search *s, const pending_test *test)

@@ -285,7 +285,7 @@ static emu_exit_reason run(emu_cpu *c, emu_vcpu *v, uint64_t budget)
         uint64_t stretch = distance_to_timer(c, v, budget);
         emu_outcome out = EMU_TAIL;
         c->left = stretch;
-        if (c->sf && !(v->msr & (MSR_SE | MSR_BE)))
+        if (stretch > 1 && c->sf && !(v->msr & (MSR_SE | MSR_BE)))
             out = c->order == EMU_LITTLE ? emu_loop_little(c, v, (int64_t)stretch)
                                          : emu_loop_big(c, v, (int64_t)stretch);
         if (out == EMU_TAIL && c->left) {
