@@ -222,8 +222,8 @@ def _execute(word: int, point: Point, gpr: list[int | None]) -> list[int | None]
     name = variant.insn.name
     if name in ("addi", "addis"):
         base = 0 if operands["RA0"] == 0 else gpr[operands["RA0"]]
-        shift = 16 if name == "addis" else 0
-        value = None if base is None else base + (operands["SI"] << shift)
+        number = operands["SI@s"] << 16 if name == "addis" else operands["SI"]
+        value = None if base is None else base + number
         after[operands["RT"]] = _wrap(value)
         return after
     if name in ("or", "xor", "and"):

@@ -8,7 +8,6 @@ batch is done again. Results are taken in the order of batches.
 from __future__ import annotations
 
 import hashlib
-import random
 import time
 from collections import deque
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -21,8 +20,9 @@ from emu.explore.litmus.laboratory import Laboratory
 from emu.explore.search import SearchRefusedError
 from emu.explore.zoo import switched_on
 from emu.fuzz.examine import Examiner, Finding
-from emu.fuzz.programs import OPERATIONS, Bounds, draw
+from emu.fuzz.programs import OPERATIONS, Bounds
 from emu.fuzz.properties import chosen
+from emu.fuzz.strategies import drawn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -77,7 +77,6 @@ def seed_of(seed: int, number: int) -> int:
 
 def do_batch(plan: Plan, number: int, count: int) -> Batch:
     """Draw and examine the programs of one batch: a pure function of its arguments."""
-    source = random.Random(seed_of(plan.seed, number))  # noqa: S311  no secret
     rows = chosen(plan.properties)
     done = Batch()
     with switched_on(plan.bugs):
@@ -85,9 +84,8 @@ def do_batch(plan: Plan, number: int, count: int) -> Batch:
         examiners = {
             host: Examiner(host, rows, laboratory, plan.bugs) for host in dict.fromkeys(plan.hosts)
         }
-        for i in range(count):
-            host = plan.hosts[(number * BATCH + i) % len(plan.hosts)]
-            program = draw(source, host, plan.bounds)
+        host = plan.hosts[number % len(plan.hosts)]
+        for program in drawn(host, plan.bounds, seed_of(plan.seed, number), count):
             done.programs += 1
             for _, _, op in program.operations():
                 done.operations[op.name] = done.operations.get(op.name, 0) + 1

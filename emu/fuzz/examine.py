@@ -12,7 +12,8 @@ from emu.explore.litmus.text import litmus_text
 from emu.explore.litmus.verdict import Violation
 from emu.explore.replay import case_of
 from emu.explore.search import Options
-from emu.fuzz.programs import Program, litmus, smaller
+from emu.fuzz.lowering import litmus
+from emu.fuzz.programs import Program, smaller
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -1,93 +1,131 @@
 """Programs that the fuzzer runs: doorbell, cede and storage operations of a few threads.
 
-A program is a litmus test in the making; `litmus` writes it out as one. What is kept beside the
-test's text is what each operation means, so that properties know what was promised. Drawing is
-seeded and depends on nothing else.
+A program says what each thread does, and what happens to it from outside; `lowering` writes it out
+as a litmus test, and `strategies` draws it. What each operation means is kept, so that properties
+know what was promised.
 """
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from emu.explore.litmus.model import (
-    Address,
-    Cell,
-    Doorbell,
-    Ghost,
-    GhostKind,
-    Handler,
-    Initial,
-    Litmus,
-    Location,
-    Register,
-)
-from emu.explore.litmus.text import litmus_text
+from emu.fuzz.words import words
 
 if TYPE_CHECKING:
-    import random
     from collections.abc import Iterator
 
-DOORBELL_VECTOR: Final = 0xA00
-UNREAD: Final = 0x7777  # what a register holds before TIR is read into it
-HANDLER_REGISTER: Final = 28
-FIRST_REGISTER: Final = 6
-MAX_OPS: Final = 10
+MAX_OPS: Final = 10  # of a thread
+MAX_THREADS: Final = 8
 CELLS: Final = ("x", "y")
+DOORBELL_TYPE: Final = 5
 
 
 class Op(NamedTuple):
-    """An operation of OPERATIONS, and its number: a tag, a vcpu, a cell, or 0 and 1."""
+    """An operation of OPERATIONS, and its number, which means what its row says."""
 
     name: str
     number: int = 0
 
 
+class Number(enum.Enum):
+    """What the number of an operation is."""
+
+    NONE = "0"
+    TAG = "a thread of the virtual core, whether there is a vcpu or not"
+    BEYOND = "a thread number beyond the SMT mode"
+    TYPE = "a message type other than 5"
+    VCPU = "a vcpu, or one more than there are"
+    FLAG = "0 or 1"
+    CELL = "a cell of CELLS"
+    WORD = "an instruction word"
+
+
 class Operation(NamedTuple):
-    """A kind of operation. weight: how often it is drawn. native: of the doorbell facility."""
+    """A kind of operation. weight: how often it is drawn. native: of the doorbell facility.
+
+    reads: it leaves something in a register that is seen at the end.
+    """
 
     name: str
     summary: str
     weight: int
+    number: Number = Number.NONE
     native: bool = True
+    reads: bool = False
 
 
 OPERATIONS: Final = {
     row.name: row
     for row in (
-        Operation("send", "msgsndp to a thread of the virtual core, itself included", 10),
-        Operation("send_upper", "the same, with the upper half of RB set", 1),
-        Operation("bad_type", "msgsndp of a message type that is reserved", 1),
-        Operation("bad_tag", "msgsndp to a thread number beyond the SMT mode", 1),
-        Operation("clear", "msgclrp", 2),
-        Operation("dpdes", "read DPDES", 3),
-        Operation("tir", "read TIR", 1),
-        Operation("ee", "switch MSR[EE] on (1) or off (0)", 3, native=False),
-        Operation("cede", "H_CEDE", 4, native=False),
-        Operation("prod", "H_PROD of a vcpu", 2, native=False),
-        Operation("store", "store 1 to a cell", 2, native=False),
-        Operation("load", "load a cell", 2, native=False),
+        Operation("send", "msgsndp to a thread of the virtual core, itself included", 20,
+                  Number.TAG),
+        Operation("send_upper", "the same, with the upper half of RB set", 1, Number.TAG),
+        Operation("send_payload", "the same, with (RB)37:56 set", 1, Number.TAG),
+        Operation("bad_type", "msgsndp of a message type that is reserved", 2, Number.TYPE),
+        Operation("bad_tag", "msgsndp to a thread number beyond the SMT mode", 2, Number.BEYOND),
+        Operation("clear", "msgclrp", 5, Number.TAG),
+        Operation("bad_clear", "msgclrp of a message type that is reserved", 1, Number.TYPE),
+        Operation("dpdes", "read DPDES", 6, reads=True),
+        Operation("tir", "read TIR", 2, reads=True),
+        Operation("user_send", "msgsndp in problem state", 1, Number.TAG),
+        Operation("user_clear", "msgclrp in problem state", 1),
+        Operation("user_dpdes", "read DPDES in problem state", 1, reads=True),
+        Operation("user_tir", "read TIR in problem state", 1, reads=True),
+        Operation("taken", "how many doorbells the thread has taken so far", 2, reads=True),
+        Operation("ee", "switch MSR[EE] on (1) or off (0)", 7, Number.FLAG, native=False),
+        Operation("cede", "H_CEDE", 9, native=False),
+        Operation("prod", "H_PROD of a vcpu", 5, Number.VCPU, native=False),
+        Operation("store", "store 1 to a cell", 5, Number.CELL, native=False),
+        Operation("load", "load a cell", 5, Number.CELL, native=False, reads=True),
+        Operation("wait", "load a cell, and once more if it is 0", 2, Number.CELL, native=False,
+                  reads=True),
+        Operation("reserve", "lwarx of a cell", 2, Number.CELL, native=False, reads=True),
+        Operation("conditional", "stwcx. of 2 to a cell, and whether it stored", 2, Number.CELL,
+                  native=False, reads=True),
+        Operation("word", "an instruction of the table, on registers of its own", 4, Number.WORD,
+                  native=False),
     )
-}
-AGENTS: Final = ("signal", "sync", "migrate")
+}  # fmt: skip
+SENDS: Final = ("send", "send_upper", "send_payload")
+PROBLEM_STATE: Final = ("user_send", "user_clear", "user_dpdes", "user_tir")
+STOPPERS: Final = ("signal", "sync", "migrate")  # agents that stop vcpus: one of them at most
+AGENTS: Final = (*STOPPERS, "external")
+WHOLE_VM: Final = ("migrate",)  # agents that name no vcpu
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """smt: virtual threads of a core. ee: MSR[EE] at the start. agents: events from outside."""
+    """What threads do, and what happens to them from outside.
+
+    smt: virtual threads of a core. ee: MSR[EE] of each thread at the start. agents: events from
+    outside, in any order, each at any time. The handler of doorbells may clear the doorbell that
+    has come meanwhile; answer the first one with a doorbell to the next thread of its core; and let
+    other interrupts in while it runs.
+    """
 
     threads: tuple[tuple[Op, ...], ...]
     smt: int
     ee: tuple[bool, ...]
     little: bool = False
     handler_clears: bool = False
+    handler_sends: bool = False
+    handler_nests: bool = False
     agents: tuple[str, ...] = ()
 
     def target(self, thread: int, op: Op) -> int | None:
         """The thread that a doorbell reaches, if it is one that reaches any."""
-        if op.name not in ("send", "send_upper"):
+        if op.name not in SENDS:
             return None
-        found = thread - thread % self.smt + op.number
+        return self._thread(thread, op.number)
+
+    def answered(self, thread: int) -> int | None:
+        """The thread that the handler of a thread answers to, if there is one."""
+        return self._thread(thread, (thread + 1) % self.smt)
+
+    def _thread(self, thread: int, tag: int) -> int | None:
+        found = thread - thread % self.smt + tag
         return found if found < len(self.threads) else None
 
     def operations(self) -> Iterator[tuple[int, int, Op]]:
@@ -95,6 +133,10 @@ class Program:
         for thread, ops in enumerate(self.threads):
             for place, op in enumerate(ops):
                 yield thread, place, op
+
+    def has(self, *names: str) -> bool:
+        """Whether it has an operation of any of these names."""
+        return any(op.name in names for _, _, op in self.operations())
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,138 +148,25 @@ class Bounds:
     little: bool | None = None
 
 
-def draw(source: random.Random, host: str, bounds: Bounds) -> Program:
-    """Draw a program for a host; small ones are likely, large ones happen."""
-    smt = bounds.smt or source.choices((1, 2, 4, 8), (1, 10, 4, 1))[0]
-    if host == "power7" and bounds.smt is None:
-        smt = min(smt, 4)
-    count = bounds.threads or source.choices((1, 2, 3, 4), (1, 12, 4, 1))[0]
-    names = [o.name for o in OPERATIONS.values() if host != "power7" or not o.native]
-    weights = [OPERATIONS[name].weight for name in names]
-    threads = tuple(
-        tuple(
-            _operation(source, name, smt, count)
-            for name in source.choices(names, weights, k=_length(source, count))
-        )
-        for _ in range(count)
-    )
-    agents: tuple[str, ...] = ()
-    if source.random() < 0.2:
-        agent = source.choice(AGENTS)
-        agents = (agent if agent == "migrate" else f"{agent}:{source.randrange(count)}",)
-    return Program(
-        threads,
-        smt,
-        tuple(source.random() < 0.5 for _ in range(count)),
-        little=source.random() < 0.2 if bounds.little is None else bounds.little,
-        handler_clears=host != "power7" and source.random() < 0.1,
-        agents=agents,
-    )
-
-
-def _length(source: random.Random, count: int) -> int:
-    """Operations of a thread: the more threads, the fewer."""
-    length = 1
-    while length < MAX_OPS and source.random() < 0.9 / count:
-        length += 1
-    return length
-
-
-def _operation(source: random.Random, name: str, smt: int, count: int) -> Op:
-    return Op(name, source.choice(numbers(name, smt, count)))
-
-
-def numbers(name: str, smt: int, count: int) -> tuple[int, ...]:
-    """What the number of an operation may be, in a program of so many threads."""
-    match name:
-        case "send" | "send_upper":
+def numbers(name: str, smt: int, count: int, host: str = "power7") -> tuple[int, ...]:
+    """What the number of an operation may be, in a program of so many threads on a host."""
+    match OPERATIONS[name].number:
+        case Number.TAG:
             return tuple(range(smt))  # perhaps of a vcpu that does not exist
-        case "bad_tag":
+        case Number.BEYOND:
             return (smt, smt + 1, 64, 127)
-        case "prod":
+        case Number.TYPE:
+            return tuple(n for n in range(32) if n != DOORBELL_TYPE)
+        case Number.VCPU:
             return tuple(range(count + 1))
-        case "ee":
+        case Number.FLAG:
             return (0, 1)
-        case "store" | "load":
+        case Number.CELL:
             return tuple(range(len(CELLS)))
-        case _:
+        case Number.WORD:
+            return words(host)
+        case Number.NONE:
             return (0,)
-
-
-# ---- as a litmus test ------------------------------------------------------------------------
-
-
-def result_register(place: int) -> str:
-    """The register that the operation at a place of its thread reads into."""
-    return f"r{FIRST_REGISTER + place}"
-
-
-def litmus(program: Program, host: str, name: str = "fuzz") -> Litmus:
-    """The program as a test that shows all that the guest and its hypervisor know at the end."""
-    count = len(program.threads)
-    test = Litmus(name=name, path=f"<{name}>")
-    test.title = "drawn by emu fuzz"
-    test.header = {"Hosts": host, "SMT": str(program.smt)}
-    test.header["EE"] = ",".join(str(int(on)) for on in program.ee)
-    if program.little:
-        test.header["Endian"] = "little"
-    if program.agents:
-        test.header["Agent"] = ",".join(program.agents)
-    test.threads = [[] for _ in range(count)]
-    for thread, place, op in program.operations():
-        _write(test, thread, place, op)
-    if host != "power7":
-        body = [f"msgclrp r{HANDLER_REGISTER}"] if program.handler_clears else []
-        test.handlers = [Handler(DOORBELL_VECTOR, None, tuple(map(_cell, [*body, "rfid"])), 1, 1)]
-        if program.handler_clears:
-            for thread in range(count):
-                test.registers[Register(thread, f"r{HANDLER_REGISTER}")] = Doorbell(0)
-    for thread in range(count):
-        kinds = (GhostKind.TAKEN, GhostKind.PEND, GhostKind.BLOCKED)
-        test.locations += [Ghost(kind, thread) for kind in kinds]
-    test.text = litmus_text(test)
-    return test
-
-
-def _cell(text: str) -> Cell:
-    return Cell(text, 1, 1)
-
-
-def _write(test: Litmus, thread: int, place: int, op: Op) -> None:
-    """Append an operation to its column, with the registers that it needs."""
-    register = Register(thread, result_register(place))
-    operand, address = register.name, f"r{FIRST_REGISTER + MAX_OPS + place}"
-    value: Initial | None = None
-    match op.name:
-        case "send" | "bad_tag":
-            text, value = f"msgsndp {operand}", Doorbell(op.number)
-        case "send_upper":
-            text, value = f"msgsndp {operand}", 0xDEAD_BEEF << 32 | Doorbell(op.number).image
-        case "bad_type":
-            text, value = f"msgsndp {operand}", 4 << 27
-        case "clear":
-            text, value = f"msgclrp {operand}", Doorbell(0)
-        case "dpdes":
-            text, value = f"mfspr {operand},DPDES", 0
-        case "tir":
-            text, value = f"mfspr {operand},TIR", UNREAD
-        case "ee" | "prod":
-            text = f"{op.name} {op.number}"
-        case "store" | "load":
-            name = CELLS[op.number]
-            text = f"{'stw' if op.name == 'store' else 'lwz'} {operand},0({address})"
-            test.registers[Register(thread, address)] = Address(name)
-            test.memory[name] = 0
-            value = int(op.name == "store")
-        case _:
-            text = op.name
-    test.threads[thread].append(_cell(text))
-    if value is not None:
-        test.registers[register] = value
-    if op.name in ("dpdes", "tir", "load"):
-        test.locations.append(register)
-    if op.name == "store" and Location(CELLS[op.number]) not in test.locations:
-        test.locations.append(Location(CELLS[op.number]))
 
 
 # ---- smaller ones ----------------------------------------------------------------------------
@@ -245,21 +174,37 @@ def _write(test: Litmus, thread: int, place: int, op: Op) -> None:
 
 def smaller(program: Program) -> Iterator[Program]:
     """Programs with one thing less, those that lose most first."""
-    if program.agents:
-        yield replace(program, agents=())
+    for i in range(len(program.agents)):
+        yield replace(program, agents=(*program.agents[:i], *program.agents[i + 1 :]))
     if program.handler_clears:
         yield replace(program, handler_clears=False)
+    if program.handler_sends:
+        yield replace(program, handler_sends=False)
+    if program.handler_nests:
+        yield replace(program, handler_nests=False)
     last = len(program.threads) - 1
     if last and not any(agent.endswith(f":{last}") for agent in program.agents):
         yield replace(program, threads=program.threads[:-1], ee=program.ee[:-1])
     for thread, place, _ in program.operations():
-        ops = program.threads[thread]
-        less = (*ops[:place], *ops[place + 1 :])
-        threads = (*program.threads[:thread], less, *program.threads[thread + 1 :])
-        yield replace(program, threads=threads)
+        yield _with(program, thread, place, ())
+    for thread, place, op in program.operations():
+        if op.name in ("send_upper", "send_payload"):
+            yield _with(program, thread, place, (Op("send", op.number),))
+        elif op.name in ("wait", "reserve"):
+            yield _with(program, thread, place, (Op("load", op.number),))
+        elif op.name == "clear" and op.number:
+            yield _with(program, thread, place, (Op("clear"),))
     if program.little:
         yield replace(program, little=False)
     for thread, on in enumerate(program.ee):
         if on:
             ee = (*program.ee[:thread], False, *program.ee[thread + 1 :])
             yield replace(program, ee=ee)
+
+
+def _with(program: Program, thread: int, place: int, ops: tuple[Op, ...]) -> Program:
+    """The program with these operations in the place of one."""
+    old = program.threads[thread]
+    new = (*old[:place], *ops, *old[place + 1 :])
+    threads = (*program.threads[:thread], new, *program.threads[thread + 1 :])
+    return replace(program, threads=threads)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from emu.errors import ConfigError
 from emu.explore.litmus.model import And, Condition, Equal, Ghost, GhostKind, Register
-from emu.fuzz.programs import UNREAD, Op, Program, result_register
+from emu.fuzz.lowering import UNREAD, result_register
+from emu.fuzz.programs import SENDS, STOPPERS, Op, Program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -83,6 +84,11 @@ def _sends(program: Program) -> dict[int, int]:
         target = program.target(thread, op)
         if target is not None:
             sends[target] += 1
+    if program.handler_sends:
+        for thread in range(len(program.threads)):
+            target = program.answered(thread)
+            if target is not None:
+                sends[target] += 1
     return sends
 
 
@@ -103,9 +109,11 @@ def _visible(program: Program, host: str, thread: int) -> int:
     for sender, _, op in program.operations():
         same = sender // program.smt == thread // program.smt
         # Hardware has a bit for every thread of the subcore, whether a vcpu runs there or not.
-        sends = op.name in ("send", "send_upper") and host == "power8"
+        sends = op.name in SENDS and host == "power8"
         if same and (sends or program.target(sender, op) is not None):
             allowed |= 1 << op.number
+    if program.handler_sends:
+        allowed |= (1 << program.smt) - 1
     return allowed
 
 
@@ -144,7 +152,7 @@ def _has(program: Program, *names: str) -> bool:
 
 
 def _without_bad(program: Program, host: str) -> tuple[Program, str] | None:
-    bad = ("bad_type", "bad_tag")
+    bad = ("bad_type", "bad_tag", "bad_clear")
     return (without(program, *bad), host) if _has(program, *bad) else None
 
 
@@ -155,9 +163,10 @@ def _without_reads(program: Program, host: str) -> tuple[Program, str] | None:
 
 def _undisturbed(program: Program, host: str) -> tuple[Program, str] | None:
     sampled = ("dpdes",) if host == "power9" else ("dpdes", "cede")
-    if not program.agents or _has(program, *sampled):
+    kept = tuple(agent for agent in program.agents if not agent.startswith(STOPPERS))
+    if kept == program.agents or _has(program, *sampled):
         return None
-    return replace(program, agents=()), host
+    return replace(program, agents=kept), host
 
 
 PROPERTIES: Final = {
@@ -208,8 +217,9 @@ PROPERTIES: Final = {
         ),
         Property(
             "no-op-exact",
-            "msgsndp with a reserved type or a thread number beyond the SMT mode does nothing",
-            "Every end state is also one of the program with nops in place of such sends.",
+            "msgsndp and msgclrp with a reserved type, and msgsndp to a thread number beyond the "
+            "SMT mode, do nothing",
+            "Every end state is also one of the program with nops in their place.",
             plainer=_without_bad,
         ),
         Property(
@@ -222,7 +232,7 @@ PROPERTIES: Final = {
         Property(
             "events-leave-no-trace",
             "a signal, a sync of registers, or a save and restore cannot be told from none",
-            "Every end state is also one of the program without events from outside. Programs "
+            "Every end state is also one of the program without such events from outside. Programs "
             "that read DPDES are left out (such an event may make a read stale on POWER9), and on "
             "POWER7 and POWER8 those that cede, since H_CEDE may return for no reason there.",
             plainer=_undisturbed,

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.internal.conjecture.providers import AVAILABLE_PROVIDERS, HypothesisProvider
 
-from emu.fuzz.programs import AGENTS, MAX_OPS, OPERATIONS, Op, Program, numbers
+from emu.fuzz.programs import MAX_OPS, OPERATIONS, STOPPERS, WHOLE_VM, Op, Program, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,17 +26,20 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 BACKEND: Final = "emu"
-AGENT: Final = st.sampled_from(AGENTS)
+MAX_CHOICES: Final = 99  # of one draw: Hypothesis takes larger ranges for what is not so even
+STOPPER: Final = st.sampled_from(STOPPERS)
 # How often something is so.
 HALF: Final = st.sampled_from((False, True))
 FIFTH: Final = st.sampled_from((False, False, False, False, True))
 TENTH: Final = st.sampled_from((*[False] * 9, True))
+THREADS: Final = st.sampled_from((*[2] * 25, *[3] * 8, 4, 4, 1, 1, 5, 6, 7, 8))
 # Operations of a thread, by how many threads there are: the more, the fewer.
 LENGTHS: Final = {
     1: dict.fromkeys(range(1, MAX_OPS + 1), 1),
     2: {1: 18, 2: 16, 3: 14, 4: 12, 5: 10, 6: 8, 7: 6, 8: 4, 9: 3, 10: 3},
     3: {1: 14, 2: 10, 3: 6, 4: 3, 5: 1},
     4: {1: 16, 2: 8, 3: 3, 4: 1},
+    5: {1: 8, 2: 1},
 }
 
 
@@ -60,8 +63,8 @@ def _weighted(weights: tuple[tuple[_T, int], ...]) -> SearchStrategy[_T]:
 
 
 def weighted(weights: Mapping[_T, int]) -> SearchStrategy[_T]:
-    """One of the keys, as often as its weight says; the weights sum to less than 100."""
-    assert sum(weights.values()) < 100
+    """One of the keys, as often as its weight says; the weights sum to MAX_CHOICES at most."""
+    assert sum(weights.values()) <= MAX_CHOICES
     return _weighted(tuple(weights.items()))
 
 
@@ -79,7 +82,7 @@ def programs(host: str, bounds: Bounds) -> SearchStrategy[Program]:
 @st.composite
 def _programs(draw: DrawFn, host: str, bounds: Bounds) -> Program:
     smt = bounds.smt or draw(weighted({1: 1, 2: 10, 4: 4, **({} if host == "power7" else {8: 1})}))
-    count = bounds.threads or draw(weighted({1: 1, 2: 12, 3: 4, 4: 1}))
+    count = bounds.threads or draw(THREADS)
     names = weighted(
         {o.name: o.weight for o in OPERATIONS.values() if host != "power7" or not o.native}
     )
@@ -87,20 +90,34 @@ def _programs(draw: DrawFn, host: str, bounds: Bounds) -> Program:
 
     def operation() -> Op:
         name = draw(names)
-        return Op(name, draw(_one_of(numbers(name, smt, count))))
+        values = numbers(name, smt, count, host)
+        if len(values) <= MAX_CHOICES:
+            return Op(name, draw(_one_of(values)))
+        rows = tuple(range(0, len(values), MAX_CHOICES))
+        row = draw(_one_of(rows))
+        return Op(name, draw(_one_of(values[row : row + MAX_CHOICES])))
 
-    threads = tuple(tuple(operation() for _ in range(draw(lengths))) for _ in range(count))
-    agents: tuple[str, ...] = ()
-    if draw(FIFTH):
-        agent = draw(AGENT)
-        agents = (agent if agent == "migrate" else f"{agent}:{draw(_one_of(tuple(range(count))))}",)
+    def agents() -> Iterator[str]:
+        """One that stops vcpus, a device, or both where the host has room for both."""
+        stops, device = draw(FIFTH), draw(TENTH)
+        if stops:
+            name = draw(STOPPER)
+            yield name if name in WHOLE_VM else f"{name}:{draw(_one_of(tuple(range(count))))}"
+        if device and (host == "power9" or not stops):
+            yield f"external:{draw(_one_of(tuple(range(count))))}"
+
+    def flag(chance: SearchStrategy[bool]) -> bool:
+        return host != "power7" and draw(chance)
+
     return Program(
-        threads,
+        tuple(tuple(operation() for _ in range(draw(lengths))) for _ in range(count)),
         smt,
         tuple(draw(HALF) for _ in range(count)),
         little=draw(FIFTH) if bounds.little is None else bounds.little,
-        handler_clears=host != "power7" and draw(TENTH),
-        agents=agents,
+        handler_clears=flag(TENTH),
+        handler_sends=flag(TENTH),
+        handler_nests=flag(TENTH),
+        agents=tuple(agents()),
     )
 
 

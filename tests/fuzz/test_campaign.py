@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
 import threading
 import time
@@ -16,31 +15,14 @@ import emu.hv.cede
 import emu.hv.doorbell
 from emu.errors import ConfigError, ReplayError
 from emu.explore.case import parse_case
-from emu.explore.litmus.parse import parse
-from emu.explore.litmus.text import litmus_text
 from emu.explore.replay import replay
 from emu.fuzz.campaign import BATCH, Plan, campaign, do_batch
-from emu.fuzz.programs import OPERATIONS, Bounds, draw, litmus
+from emu.fuzz.programs import OPERATIONS
 from emu.hv.ops import Check, Write, nonzero
 
 
 def silent(_total, _elapsed):
     """Nobody listens."""
-
-
-@pytest.mark.parametrize("host", ["power7", "power8", "power9"])
-def test_programs_are_tests_that_read_back(host):
-    source = random.Random(1)
-    for _ in range(100):
-        test = litmus(draw(source, host, Bounds()), host)
-        assert litmus_text(parse(test.text)) == test.text
-
-
-def test_bounds_are_kept():
-    source = random.Random(2)
-    for _ in range(50):
-        program = draw(source, "power9", Bounds(smt=4, threads=3, little=True))
-        assert (program.smt, len(program.threads), program.little) == (4, 3, True)
 
 
 def test_every_operation_is_drawn():

@@ -7,7 +7,8 @@ import pytest
 from emu.errors import ConfigError
 from emu.explore.litmus.condition import holds
 from emu.explore.litmus.model import Ghost, GhostKind, Register
-from emu.fuzz.programs import UNREAD, Op, Program
+from emu.fuzz.lowering import UNREAD
+from emu.fuzz.programs import Op, Program
 from emu.fuzz.properties import PROPERTIES, chosen
 
 SEND = Program(((Op("send", 1), Op("dpdes"), Op("tir")), (Op("load"),)), 2, (False, False))

@@ -9,7 +9,8 @@ import pytest
 
 from emu.explore.litmus.parse import parse
 from emu.explore.litmus.text import litmus_text
-from emu.fuzz.programs import AGENTS, MAX_OPS, OPERATIONS, Bounds, litmus
+from emu.fuzz.lowering import litmus
+from emu.fuzz.programs import AGENTS, MAX_OPS, OPERATIONS, Bounds
 from emu.fuzz.strategies import drawn
 
 HOSTS = ("power7", "power8", "power9")

@@ -71,8 +71,9 @@ MACROS = f"""\
 {"".join(f".set {row.name},{row.number:#x};" for row in HCALLS if row.number < 0x8000)}
 """
 _MACRO_LINES = MACROS.count("\n")
-# Lines whose words depend on where they lie, or on other lines: branches, labels, directives.
-_NAMES_A_PLACE = re.compile(r"^b|^\S*:|^\.|^\S+\s.*[.$:@]")
+# Lines whose words depend on where they lie, or on other lines: labels, directives, branches (but
+# for those to `.+8`).
+_NAMES_A_PLACE = re.compile(r"^(?!b\S*\s[^.]*\.[-+]\d+$)(?:b|\S*:|\.|\S+\s.*[.$:@])")
 USES_MACRO = re.compile(r"^(?:hcall|cede|prod|ee)\b")
 
 

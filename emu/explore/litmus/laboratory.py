@@ -28,6 +28,7 @@ ILE: Final = mask("LPCR", "ILE")
 ALL: Final = (1 << 64) - 1
 MAX_WARM_UP: Final = 100_000
 MAX_SHAPES: Final = 32
+BARE_GENERATION: Final = 8
 
 _Shape = TypeVar("_Shape")
 _Kept = TypeVar("_Kept")
@@ -105,7 +106,7 @@ def _keep_last(shapes: OrderedDict[_Shape, _Kept], shape: _Shape) -> None:
 
 
 def _bare_machine(count: int, smt: int, little: bool) -> Machine:
-    machine = Machine(generation=8, nvcpus=count, nthreads=count + -count % smt)
+    machine = Machine(generation=BARE_GENERATION, nvcpus=count, nthreads=count + -count % smt)
     machine.new_memory(0, MEMORY)
     for number, thread in enumerate(machine.thread):
         thread.vcpu = number + 1 if number < count else 0

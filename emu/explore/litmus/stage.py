@@ -7,13 +7,14 @@ thread the doorbells, prods and interrupts that are pending for it, wherever the
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from emu.core._emu import lib
 from emu.core.engine import ACTOR_WORDS
 from emu.explore.agents import post
 from emu.explore.footprint import Analysis
-from emu.explore.litmus.laboratory import Laboratory
+from emu.explore.litmus.laboratory import BARE_GENERATION, Laboratory
 from emu.explore.litmus.model import (
     Ghost,
     GhostKind,
@@ -27,6 +28,7 @@ from emu.explore.schedule import short_text
 from emu.explore.search import Search, Show, Term
 from emu.hv.ops import Await
 from emu.isa.msr import mask
+from emu.isa.table import decode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -108,11 +110,13 @@ def needs_hypervisor(guest: Guest, host: str) -> bool:
     return host != "power8" and not _DOORBELL_POINTS.isdisjoint(guest.kinds)
 
 
+@lru_cache(maxsize=1 << 16)
 def _may_exit(word: int) -> bool:
-    """Whether an instruction is an hcall or reads TIR or is one that nobody knows."""
+    """Whether an instruction is an hcall or reads TIR or is none that the bare machine knows."""
     sc_1 = word == 0x44000022
     tir = word & 0xFC1FFFFE == 0x7C1E6AA6
-    return sc_1 or tir or word == 0
+    variant = decode(word)
+    return sc_1 or tir or variant is None or variant.insn.since > BARE_GENERATION
 
 
 def prepare(

@@ -62,6 +62,19 @@ def test_registers_show_numbers_as_their_type_says():
     }
 
 
+def test_addresses_may_be_computed_in_halves():
+    test = column(
+        "lis r9,2", "addis r8,r9,-1", "lwz r1,0(r9)", initial="x=7",
+        condition="exists (0:r1=7 /\\ 0:r8=0x10000)",
+    )  # fmt: skip
+    assert judge(run(test, Options(), "power8")).met
+
+
+def test_power9_has_its_own_instructions():
+    test = column("modsw r1,r2,r3", initial="0:r2=7; 0:r3=4", condition="exists (0:r1=3)")
+    assert judge(run(test, Options(), "power9")).met
+
+
 @pytest.mark.parametrize("endian", ["big", "little"])
 def test_both_byte_orders_run(endian):
     test = column(

@@ -1,0 +1,124 @@
+"""Programs: what their operations do on every host, and what they are written out as."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from emu.explore.litmus.model import Ghost, GhostKind, Location, Register
+from emu.explore.litmus.run import run
+from emu.explore.search import Options
+from emu.fuzz.lowering import UNREAD, litmus
+from emu.fuzz.programs import AGENTS, OPERATIONS, Bounds, Op, Program, smaller
+from emu.fuzz.strategies import drawn
+
+PAGE = Path(__file__).parents[2] / "docs" / "fuzzing.md"
+PROGRAM_INTERRUPT = 0x700
+DOORBELL_HOSTS = ("power8", "power9")
+
+
+def alone(*ops, ee=False, smt=2, others=1, host="power9", **settings):
+    """Return the end states of thread 0 doing something, with others that do nothing."""
+    threads = (tuple(Op(*op) for op in ops), *[()] * others)
+    program = Program(threads, smt, (ee,) * len(threads), **settings)
+    result = run(litmus(program, host), Options(), host)
+    assert result.complete
+    assert not result.violations
+    return [outcome.state for outcome in result.outcomes]
+
+
+def taken(thread):
+    return Ghost(GhostKind.TAKEN, thread)
+
+
+def pend(thread):
+    return Ghost(GhostKind.PEND, thread)
+
+
+@pytest.mark.parametrize("host", DOORBELL_HOSTS)
+@pytest.mark.parametrize("name", ["send", "send_upper", "send_payload"])
+def test_a_send_sets_the_doorbell_of_its_target(host, name):
+    states = alone((name, 1), host=host)
+    assert {(s[taken(1)], s[pend(1)]) for s in states} == {(0, 1)}
+
+
+@pytest.mark.parametrize("host", DOORBELL_HOSTS)
+@pytest.mark.parametrize("op", [("bad_type", 10), ("bad_tag", 2), ("user_send", 1)])
+def test_sends_that_must_not_send_do_not(host, op):
+    assert {(s[taken(1)], s[pend(1)]) for s in alone(op, host=host)} == {(0, 0)}
+
+
+@pytest.mark.parametrize("host", DOORBELL_HOSTS)
+@pytest.mark.parametrize(
+    ("op", "pending"), [(("clear", 1), 0), (("bad_clear", 4), 1), (("user_clear", 0), 0)]
+)
+def test_only_a_clear_clears(host, op, pending):
+    """In problem state MSR[EE] is 1, so there the doorbell is taken."""
+    states = alone(("send", 0), op, host=host)
+    assert pending in {s[pend(0)] for s in states}
+    assert {s[taken(0)] for s in states} == {int(op[0] == "user_clear")}
+
+
+@pytest.mark.parametrize("host", DOORBELL_HOSTS)
+def test_problem_state_reads_nothing_and_is_interrupted(host):
+    (state,) = alone(("user_tir",), ("user_dpdes",), host=host)
+    assert state[Register(0, "r6")] == state[Register(0, "r7")] == UNREAD
+    assert state[Ghost(GhostKind.TRAP, 0, PROGRAM_INTERRUPT)] == 2
+
+
+@pytest.mark.parametrize("host", DOORBELL_HOSTS)
+def test_doorbells_are_counted(host):
+    states = alone(("taken",), ("send", 0), ("ee", 1), ("ee", 0), ("taken",), host=host)
+    assert {s[Register(0, "r6")] for s in states} == {0}
+    assert {s[Register(0, "r10")] for s in states} >= {1}
+
+
+@pytest.mark.parametrize("host", DOORBELL_HOSTS)
+def test_a_handler_answers_once(host):
+    program = Program(((Op("send", 1), Op("send", 1)), ()), 2, (True, True), handler_sends=True)
+    result = run(litmus(program, host), Options(), host)
+    states = [outcome.state for outcome in result.outcomes]
+    # Thread 1 answers its first doorbell, thread 0 answers that answer.
+    assert {s[taken(0)] for s in states} == {1}
+    assert max(s[taken(1)] for s in states) == 3
+
+
+@pytest.mark.parametrize("host", DOORBELL_HOSTS)
+def test_a_handler_that_nests_lets_others_in(host):
+    sends = (Op("send", 1), Op("send", 1))
+    program = Program((sends, ()), 2, (False, True), handler_nests=True, agents=("external:1",))
+    if host == "power8":
+        program = Program((sends, ()), 2, (False, True), handler_nests=True)
+    result = run(litmus(program, host), Options(), host)
+    assert result.complete
+    assert not result.violations
+    assert {s.state[taken(1)] for s in result.outcomes} >= {1, 2}
+
+
+@pytest.mark.parametrize("host", ["power7", "power8", "power9"])
+def test_a_conditional_store_needs_its_reservation(host):
+    (state,) = alone(("conditional", 0), ("reserve", 0), ("conditional", 0), host=host)
+    assert [state[Register(0, f"r{n}")] for n in (6, 8)] == [0, 1]
+    assert state[Location("x")] == 2
+
+
+@pytest.mark.parametrize("host", ["power7", "power8", "power9"])
+def test_an_asserted_line_interrupts_once_and_leaves_ee_off(host):
+    states = alone(("ee", 1), host=host, agents=("external:0",))
+    assert {s[Register(0, "r21")] for s in states} == {1}
+
+
+def test_what_is_smaller_is_less():
+    for program in drawn("power9", Bounds(), 5, 40):
+        for other in smaller(program):
+            assert other != program
+            assert sum(map(len, other.threads)) <= sum(map(len, program.threads))
+
+
+def test_the_manual_has_every_operation():
+    page = PAGE.read_text()
+    for row in OPERATIONS.values():
+        assert f"| `{row.name}` | {row.summary} |" in page
+    for agent in AGENTS:
+        assert f"`{agent}`" in page
