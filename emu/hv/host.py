@@ -27,7 +27,7 @@ from emu.hv.deadlock import explain
 from emu.hv.event import BY_NUMBER, Event
 from emu.hv.generation import Generation, generation
 from emu.hv.icp import FIRST_SOURCE, LEAST_FAVOURED, MAX_SOURCES, Source
-from emu.hv.invariants import Invariants
+from emu.hv.invariants import Checker
 from emu.hv.kvm import HostThread, Kvm, Vcore, Vcpu, Window
 from emu.hv.migration import move_in, take_out
 from emu.hv.ops import Call, Inject, Op, RunGuest
@@ -548,17 +548,18 @@ class Host:
         machine = self.machine
         order, slice_ = self.prepare(scheduler or RoundRobin())
         left = UNLIMITED if max_insns is None else max_insns
-        invariants = Invariants(self) if self.check else None
-        nodes = 1 if invariants else chunk
+        checker = Checker(self) if self.check else None
         while True:
             if left == 0 and self._in_host():
-                stop = self.engine.run(machine, order, slice_, 1, 1, max_steps=1)
+                stop = self._one_step(order, slice_, 1, checker)
+            elif checker:
+                stop = self._one_step(order, slice_, min(left, chunk), checker)
             else:
-                stop = self.engine.run(machine, order, slice_, min(left, chunk), nodes)
+                stop = self.engine.run(machine, order, slice_, min(left, chunk), chunk)
             left -= stop.insns
             self.instructions += stop.insns
             answered = self.answer(stop)
-            if invariants and (broken := invariants.after(stop)):
+            if checker and (broken := checker.after(stop)):
                 return Outcome("violation", self.instructions, explanation=str(broken))
             if answered:
                 continue
@@ -569,6 +570,20 @@ class Host:
             outcome = self.outcome(stop)
             if outcome is not None:
                 return outcome
+
+    def _one_step(
+        self, order: Order, slice_: int, max_insns: int, checker: Checker | None = None
+    ) -> Stop:
+        """Do one step of host code, or run a guest to the end of its turn.
+
+        If the next actor is still to be chosen, do just that: a checker looks at who goes next.
+        """
+        actor = self.engine.turn(self.machine)
+        if actor is None or self.engine.guest(self.machine, actor) is None:
+            return self.engine.run(self.machine, order, slice_, max_insns, 1, max_steps=1)
+        if checker:
+            checker.before(actor)
+        return self.engine.run(self.machine, order, slice_, max_insns, 1)
 
     def _in_host(self) -> bool:
         """Whether the actor whose turn it is has steps of host code before its guest."""
