@@ -61,7 +61,8 @@ typedef enum {
     EMU_SHOW_WORD,             /* (word & mask) >> shift */
     EMU_SHOW_MEMORY,           /* `nbytes` at real address `ref`, in the byte order of `little` */
     EMU_SHOW_ANY,              /* 1 if any of the search's tests of group `ref` is true */
-    EMU_SHOW_END_ANY           /* the same, but only in a state without any choice, else 0 */
+    EMU_SHOW_END_ANY,          /* the same, but only in a state without any choice, else 0 */
+    EMU_SHOW_SPENT             /* 1 if the run has no instructions left */
 } emu_show_kind;
 
 typedef struct {
@@ -75,6 +76,7 @@ typedef enum {
     EMU_JUDGE_TRUE,
     EMU_JUDGE_FALSE,
     EMU_JUDGE_EQUAL,           /* shown value `index` = `value` */
+    EMU_JUDGE_LESS,            /* shown value `index` < `value`, unsigned */
     EMU_JUDGE_NOT,
     EMU_JUDGE_AND,
     EMU_JUDGE_OR
@@ -104,6 +106,8 @@ typedef struct {
     uint64_t seed;             /* of the sampling algorithms */
     uint64_t max_states;       /* limit of stored states, or of steps for algorithms that store none */
     uint64_t max_runs;         /* of the sampling algorithms */
+    uint64_t max_insns;        /* of one run, all vcpus together: then it ends; UINT64_MAX = any number. The
+                                  words that count them must not be ignored */
     uint32_t max_steps;        /* of one run: a longer one is cut */
     uint32_t first;            /* stop at the first violation */
     uint32_t avoid;            /* DFS: a state that a rule forbids is not gone beyond, and is no end */

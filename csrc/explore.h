@@ -248,6 +248,7 @@ int writes_memory(uint32_t kind);
 int holds_code(const emu_search *s, uint64_t address, uint64_t nbytes);
 /* Everything that can happen next; out has room for MAX_CHOICES, returns how many. */
 uint32_t all_choices(emu_search *s, emu_choice *out);
+int is_spent(const emu_search *s); /* the run has no instructions left */
 /* Whether the actor itself could take a step. */
 int can_go(emu_search *s, uint32_t actor);
 /* Take one. EMU_SEARCH_DONE, or the state is as before and the value says why. */

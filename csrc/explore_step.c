@@ -653,11 +653,21 @@ int can_go(emu_search *s, uint32_t actor)
     return choices_of(s, actor, choices) && choices[0].kind != EMU_CHOICE_LAND;
 }
 
+int is_spent(const emu_search *s)
+{
+    uint64_t insns = 0;
+    if (s->o.max_insns == UINT64_MAX)
+        return 0;
+    for (uint32_t i = 0; i < s->m->config.nvcpus; i++)
+        insns += emu_vcpu_at(s->m, i)->ic;
+    return insns >= s->o.max_insns;
+}
+
 uint32_t all_choices(emu_search *s, emu_choice *out)
 {
     uint32_t n = 0;
     uint64_t outbox = s->shadow[s->nwords + OWN_OUTBOX];
-    if (emu_state(s->m)->stopped)
+    if (emu_state(s->m)->stopped || is_spent(s))
         return 0;
     for (uint32_t actor = 0; actor < s->nactors; actor++)
         n += choices_of(s, actor, out + n);

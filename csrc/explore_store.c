@@ -204,6 +204,7 @@ static int judge(const emu_search *s, uint64_t rule, const uint64_t *values)
         case EMU_JUDGE_TRUE:  stack[depth++] = 1; break;
         case EMU_JUDGE_FALSE: stack[depth++] = 0; break;
         case EMU_JUDGE_EQUAL: stack[depth++] = values[program[i].index] == program[i].value; break;
+        case EMU_JUDGE_LESS:  stack[depth++] = values[program[i].index] < program[i].value; break;
         case EMU_JUDGE_NOT:   stack[depth - 1] = !stack[depth - 1]; break;
         case EMU_JUDGE_AND:   depth--; stack[depth - 1] &= stack[depth]; break;
         case EMU_JUDGE_OR:    depth--; stack[depth - 1] |= stack[depth]; break;

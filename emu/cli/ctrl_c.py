@@ -11,10 +11,13 @@ if TYPE_CHECKING:
 
 
 class CtrlC:
-    """Within this context the first SIGINT waits for `check`; a second one interrupts at once."""
+    """Within this context the first SIGINT waits for `check`; a second one interrupts at once.
+
+    seen: there was one.
+    """
 
     def __init__(self) -> None:
-        self._seen = False
+        self.seen = False
         self._before: object = None
 
     def __enter__(self) -> Self:
@@ -34,10 +37,10 @@ class CtrlC:
 
     def check(self) -> None:
         """Raise KeyboardInterrupt if there was a SIGINT."""
-        if self._seen:
+        if self.seen:
             raise KeyboardInterrupt
 
     def _handle(self, _signal: int, _frame: FrameType | None) -> None:
-        if self._seen:
+        if self.seen:
             raise KeyboardInterrupt
-        self._seen = True
+        self.seen = True

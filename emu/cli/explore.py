@@ -3,40 +3,37 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from emu.asm.source import decode
-from emu.cli.case_files import write_case
 from emu.cli.ctrl_c import CtrlC
-from emu.cli.exit_codes import EXIT_INTERRUPTED, EXIT_OK, EXIT_VIOLATION
-from emu.cli.guest_source import SOURCE_SUFFIXES, GuestSource, guest_options, load_guest
-from emu.cli.input_files import litmus_files, read_input
+from emu.cli.exit_codes import EXIT_INTERRUPTED, EXIT_LIMIT, EXIT_OK, EXIT_VIOLATION
+from emu.cli.found_cases import save_guest, save_litmus
+from emu.cli.guest_source import GuestSource, guest_options, load_guest
+from emu.cli.input_files import litmus_files
+from emu.cli.litmus_machine import fitted
 from emu.cli.machine_options import MachineOptions, machine_options
 from emu.cli.numbers import count
 from emu.cli.progress import Progress
 from emu.cli.refinement import refine_files
-from emu.cli.registers import shown_registers
+from emu.cli.search_options import ALGORITHMS, algorithm_of
 from emu.cli.virtual_machine import build
 from emu.errors import ConfigError
-from emu.explore.case import Setting
-from emu.explore.guest import Ending, Explored, explore
-from emu.explore.guest_case import guest_case
+from emu.explore.guest import SPENT, Asked, Ending, Explored, explore
 from emu.explore.litmus.parse import load
-from emu.explore.litmus.run import run
+from emu.explore.litmus.run import run_within
 from emu.explore.litmus.verdict import judge
-from emu.explore.replay import with_trail
 from emu.explore.search import Algorithm, Options
+from emu.hv.registers import expectation, shown_registers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from emu.explore.case import Case
+    from emu.explore.litmus.model import Litmus
+    from emu.explore.litmus.verdict import Result
     from emu.hv.host import Vm
 
-ALGORITHMS = [algorithm.name.lower() for algorithm in Algorithm]
 DEFAULT_STATES = 5_000_000
 
 
@@ -46,9 +43,7 @@ DEFAULT_STATES = 5_000_000
 @click.option(
     "--algorithm",
     type=click.Choice(ALGORITHMS),
-    default="dfs",
-    show_default=True,
-    help="How the interleavings are gone through.",
+    help="How the interleavings are gone through.  [default: as --schedule says, else dfs]",
 )
 @click.option("--preemptions", type=click.IntRange(min=0), help="Most preemptions of a run.")
 @click.option(
@@ -76,7 +71,19 @@ DEFAULT_STATES = 5_000_000
     "--time",
     "seconds",
     type=click.FloatRange(min=0, min_open=True),
-    help="Stop after so many seconds.",
+    help="Stop after so many seconds; half of them are for a search within bounds.",
+)
+@click.option(
+    "--expect",
+    multiple=True,
+    metavar="REG==N",
+    help="What must hold in every end: v1.r3==5, with ==, !=, <, <=, > or >=; repeatable.",
+)
+@click.option(
+    "--never",
+    multiple=True,
+    metavar="REG==N",
+    help="What must hold in no state between two steps; repeatable.",
 )
 @click.option(
     "--show", multiple=True, metavar="r3,v1.lr,...", help="Make registers part of an outcome."
@@ -93,35 +100,49 @@ DEFAULT_STATES = 5_000_000
     type=click.Path(file_okay=False, path_type=Path),
     help="Write a case for each wrong outcome into this directory.",
 )
+@click.option(
+    "--minimise", is_flag=True, help="With --save: by the fewest context switches; see emu litmus."
+)
 @click.option("--json", "as_json", is_flag=True, help="Report as one JSON object.")  # fmt: skip
 def command(
     guest: GuestSource,
     machine: MachineOptions,
     *,
-    algorithm: str,
+    algorithm: str | None,
     preemptions: int | None,
     max_states: int,
     timers: int,
     runs: int,
     seconds: float | None,
+    expect: tuple[str, ...],
+    never: tuple[str, ...],
     show: tuple[str, ...],
     refines: str | None,
     save_to: Path | None,
+    minimise: bool,
     as_json: bool,
 ) -> int:
     """Search all interleavings of a guest, the hypervisor's steps among them.
 
     GUEST is what emu run takes, or a .litmus file. An outcome is how the guest ended; exit code 7
-    if in one it reports failure, deadlocks or loses a wakeup. The last line says how far the
-    search went: exhaustive, exhaustive up to so many preemptions, or sampled.
+    if in one it reports failure, deadlocks or loses a wakeup, or does not meet --expect or --never;
+    4 if some interleaving came to --max-insns. The last line says how far the search went:
+    exhaustive, exhaustive up to so many preemptions, or sampled.
     """
-    if preemptions is not None and algorithm != "dfs":
-        raise ConfigError(f"preemptions can be bounded for dfs only, got {algorithm}")
+    if minimise and save_to is None:
+        raise click.UsageError("--minimise needs --save DIRECTORY")
+    chosen, depth = algorithm_of(machine.schedule, algorithm)
+    if preemptions is not None and chosen is not Algorithm.DFS:
+        raise ConfigError(f"preemptions can be bounded for dfs only, got {chosen.name.lower()}")
+    if machine.max_insns is not None and chosen is Algorithm.DPOR:
+        raise ConfigError("--max-insns bounds every algorithm but dpor")
     options = Options(
-        algorithm=Algorithm[algorithm.upper()],
+        algorithm=chosen,
         spurious=True,
         preemptions=preemptions,
         timers=timers,
+        pct_depth=depth,
+        max_insns=machine.max_insns,
         seed=machine.seed,
         max_runs=runs,
         max_states=max(1, max_states),
@@ -131,84 +152,71 @@ def command(
             raise ConfigError("--refines compares litmus tests: name a file or a directory")
         return refine_files(litmus_files([guest.name]), refines, options, as_json=as_json)
     with CtrlC() as interrupt:
-        progress = Progress(interrupt, seconds)
+        progress = Progress(
+            interrupt, seconds, whole=chosen is not Algorithm.DFS or preemptions is not None
+        )
         if _is_litmus(guest):
-            found = _litmus(guest.name or "", machine.host, options, progress)
+            if expect or never or show:
+                raise ConfigError("a litmus test says itself what to show and what to expect")
+            test = fitted(load(Path(guest.name or "")), machine)
+            result = _litmus(test, machine.host, options, progress)
+            found = _explored(result)
+
+            def save(folder: Path) -> None:
+                save_litmus(result, options, folder, machine.bug, minimise=minimise)
+
         else:
-            found = _guest(guest, machine, options, show, progress)
+            asked = _asked(guest, machine, show, expect, never)
+            loaded = replace(load_guest(guest, machine.endian), end=None)
+
+            def make() -> Vm:
+                return build(machine, loaded)
+
+            found = explore(make, loaded.program, options, asked, progress.step, progress.go_on)
+
+            def save(folder: Path) -> None:
+                again = make if minimise else None
+                save_guest(guest, machine, options, asked, found, folder, again)
+
         progress.clear()
     if as_json:
         click.echo(json.dumps(_report(found)))
     else:
         _print(found)
     if save_to is not None:
-        for case in _cases(guest, machine, options, found):
-            click.echo(f"replay: {write_case(case, save_to)}", err=True)
+        save(save_to)
     if progress.interrupted:
         return EXIT_INTERRUPTED
-    return EXIT_VIOLATION if any(ending.bad for ending in found.endings) else EXIT_OK
+    if any(ending.bad for ending in found.endings):
+        return EXIT_VIOLATION
+    return EXIT_LIMIT if any(e.rule.startswith(SPENT) for e in found.endings) else EXIT_OK
 
 
-def _guest(
+def _asked(
     source: GuestSource,
     machine: MachineOptions,
-    options: Options,
     show: tuple[str, ...],
-    progress: Progress,
-) -> Explored:
-    guest = load_guest(source, machine.endian)
-    if guest.end is not None:
-        raise ConfigError("a search needs a guest that ends by H_EXIT: -e TEXT ends otherwise")
-    named = [found for text in show for found in shown_registers(text, machine.vcpus)]
-
-    def make() -> Vm:
-        return build(machine, guest)
-
-    registers = {str(found): found.ref for found in named}
-    return explore(make, guest.program, options, registers, progress.step)
-
-
-def _cases(
-    source: GuestSource, machine: MachineOptions, options: Options, found: Explored
-) -> Iterator[Case]:
-    """Every wrong outcome as a case. Raises ConfigError for a guest that cannot be one."""
-    if _is_litmus(source) or machine.machine == "pseries":
-        raise ConfigError("--save is for bare guests; emu litmus --save is for litmus tests")
-    guest = load_guest(source, machine.endian)
-    setting = Setting(
-        host=machine.host,
-        smt=machine.smt,
-        vcpus=machine.vcpus,
-        cores=machine.cores,
-        subcores=machine.subcores,
-        mem=machine.mem,
-        endian=guest.program.endian,
-        thread_assignment=machine.thread_assignment,
-        entry_exit=machine.entry_exit,
-        run_when=machine.run_when,
-        seed=machine.seed,
-        bugs=machine.bug,
-        spurious=options.spurious,
-        timers=options.timers,
+    expect: tuple[str, ...],
+    never: tuple[str, ...],
+) -> Asked:
+    return Asked(
+        shown=tuple(found for text in show for found in shown_registers(text, machine.vcpus)),
+        expected=tuple(expectation(text, machine.vcpus) for text in expect),
+        never=tuple(expectation(text, machine.vcpus) for text in never),
+        end=load_guest(source, machine.endian).end,
     )
-    name = source.name or ""
-    is_text = not source.raw and PurePath(name).suffix in SOURCE_SUFFIXES
-    text = decode(read_input(name)) if is_text else None
-    rules = set()
-    for ending in found.endings:
-        if ending.bad and ending.rule not in rules:
-            rules.add(ending.rule)
-            yield with_trail(guest_case(guest.program, guest.entry, setting, ending, text))
 
 
 def _is_litmus(source: GuestSource) -> bool:
     return source.name is not None and PurePath(source.name).suffix == ".litmus"
 
 
-def _litmus(name: str, host: str, options: Options, progress: Progress) -> Explored:
+def _litmus(test: Litmus, host: str, options: Options, progress: Progress) -> Result:
+    return run_within(test, options, host, progress.step, go_on=progress.go_on, texts=True)
+
+
+def _explored(result: Result) -> Explored:
     """The same of a litmus test: what its final condition does not allow is bad."""
-    test = load(Path(name))
-    result = run(test, options, host, progress.step, texts=True)
     judgement = judge(result)
     wrong = {w.schedule: w.explanation for w in (*result.witnesses, *result.violations)}
     endings = [Ending(str(o), o.count, o.text, wrong.pop(o.text, "")) for o in result.outcomes]

@@ -3,34 +3,43 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from emu.cli.case_files import write_case
-from emu.cli.exit_codes import EXIT_BAD_INPUT, EXIT_OK, EXIT_VIOLATION
+from emu.cli.ctrl_c import CtrlC
+from emu.cli.exit_codes import (
+    EXIT_BAD_INPUT,
+    EXIT_INTERRUPTED,
+    EXIT_LIMIT,
+    EXIT_OK,
+    EXIT_VIOLATION,
+)
+from emu.cli.found_cases import save_litmus
 from emu.cli.input_files import litmus_files, read_input
-from emu.cli.machine_options import bug_option
+from emu.cli.litmus_machine import fitted, litmus_machine_options
+from emu.cli.progress import Progress
 from emu.cli.refinement import refine_files
+from emu.cli.search_options import ALGORITHMS, MAX_DEPTH, PCT_DEPTH, algorithm_of
 from emu.errors import ConfigError, EmuError
 from emu.explore.litmus.laboratory import Laboratory
 from emu.explore.litmus.parse import load, parse
 from emu.explore.litmus.report import herd_text, json_object, junit
-from emu.explore.litmus.run import DEFAULT_HOST, run
-from emu.explore.litmus.verdict import judge, missing
-from emu.explore.minimise import minimised
-from emu.explore.replay import case_of
+from emu.explore.litmus.run import DEFAULT_HOST, run_within
+from emu.explore.litmus.verdict import judge
 from emu.explore.search import UNLIMITED, Algorithm, Options
 from emu.explore.zoo import ZOO, must_concern, switched_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from emu.cli.machine_options import MachineOptions
     from emu.explore.litmus.model import Litmus
     from emu.explore.litmus.verdict import Judgement, Result
 
-ALGORITHMS = [algorithm.name.lower() for algorithm in Algorithm]
+SPENT = "instructions"  # in the words for what bounded a search
 
 
 @click.command("litmus")
@@ -39,18 +48,20 @@ ALGORITHMS = [algorithm.name.lower() for algorithm in Algorithm]
               type=click.Choice(["power7", "power8", "power9"]),
               help="Host generation; repeatable.  [default: those that the test names, or "
                    f"{DEFAULT_HOST}]")  # fmt: skip
-@click.option("--algorithm", type=click.Choice(ALGORITHMS), default="dfs", show_default=True,
-              help="How the interleavings are gone through.")  # fmt: skip
+@litmus_machine_options
+@click.option("--algorithm", type=click.Choice(ALGORITHMS),
+              help="How the interleavings are gone through.  [default: as --schedule says, or dfs]")
 @click.option("--preemptions", type=click.IntRange(min=0), help="Most preemptions of a run.")
 @click.option("--no-ample", is_flag=True, help="Do not leave out orders of steps that commute.")
 @click.option("--no-spurious", is_flag=True, help="A stwcx. fails only for lack of a reservation.")
-@click.option("--max-states", type=click.IntRange(min=1), help="Stop at this many states.")
+@click.option("--max-states", type=click.IntRange(min=1),
+              help="Bound preemptions instead of storing more states.")  # fmt: skip
+@click.option("--time", "seconds", type=click.FloatRange(min=0, min_open=True),
+              help="Of one test: stop after so many seconds, half of them within bounds.")
 @click.option("--runs", type=click.IntRange(min=1), default=1000, show_default=True,
               help="Runs of random, pct and pos.")  # fmt: skip
-@click.option("--depth", type=click.IntRange(1, 8), default=3, show_default=True,
-              help="The d of pct.")  # fmt: skip
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@bug_option
+@click.option("--depth", type=click.IntRange(1, MAX_DEPTH),
+              help=f"The d of pct.  [default: {PCT_DEPTH}]")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 @click.option("--junit", "junit_file", type=click.Path(dir_okay=False, path_type=Path),
               help="Write a JUnit report, - for standard output.")  # fmt: skip
@@ -69,17 +80,17 @@ ALGORITHMS = [algorithm.name.lower() for algorithm in Algorithm]
 @click.option("--summary", is_flag=True, help="One line a test instead of herd's report.")
 def command(
     files: tuple[str, ...],
+    machine: MachineOptions,
     *,
     hosts: tuple[str, ...],
-    algorithm: str,
+    algorithm: str | None,
     preemptions: int | None,
     no_ample: bool,
     no_spurious: bool,
     max_states: int | None,
+    seconds: float | None,
     runs: int,
-    depth: int,
-    seed: int,
-    bug: tuple[str, ...],
+    depth: int | None,
     as_json: bool,
     junit_file: Path | None,
     save_to: Path | None,
@@ -95,15 +106,20 @@ def command(
     """
     if minimise and save_to is None:
         raise click.UsageError("--minimise needs --save DIRECTORY")
-    if preemptions is not None and algorithm != "dfs":
-        raise ConfigError(f"preemptions can be bounded for dfs only, got {algorithm}")
+    chosen, pct_depth = algorithm_of(machine.schedule, algorithm, depth)
+    if preemptions is not None and chosen is not Algorithm.DFS:
+        raise ConfigError(f"preemptions can be bounded for dfs only, got {chosen.name.lower()}")
+    if machine.max_insns is not None and chosen is Algorithm.DPOR:
+        raise ConfigError("--max-insns bounds every algorithm but dpor")
+    bug = machine.bug
     options = Options(
-        algorithm=Algorithm[algorithm.upper()],
+        algorithm=chosen,
         ample=not no_ample,
         spurious=not no_spurious,
         preemptions=preemptions,
-        pct_depth=depth,
-        seed=seed,
+        pct_depth=pct_depth,
+        seed=machine.seed,
+        max_insns=machine.max_insns,
         max_runs=runs,
         max_states=UNLIMITED if max_states is None else max_states,
     )
@@ -117,20 +133,31 @@ def command(
     errors = 0
     paths = list(litmus_files(files))
     brief = summary or any(Path(name).is_dir() for name in files)
-    for path in paths:
-        try:
-            test = _read(path)
-            for host in hosts or _hosts(test, bug):
-                with switched_on(bug):
-                    result = run(test, options, host, laboratory=laboratory)
-                    if save_to is not None:
-                        _save(result, options, save_to, bug, minimise=minimise)
-                judged.append((result, judge(result)))
-                if not as_json and str(junit_file) != "-":
-                    _print(*judged[-1], brief=brief)
-        except EmuError as error:
-            click.echo(f"{error}" if "\n" in str(error) else f"emu: {path}: {error}", err=True)
-            errors += 1
+    whole = chosen is not Algorithm.DFS or preemptions is not None
+    with CtrlC() as interrupt:
+        for path in paths:
+            try:
+                test = _read(path)
+                for host in hosts or _hosts(test, bug):
+                    ours = fitted(test, replace(machine, host=host))
+                    progress = Progress(interrupt, seconds, whole=whole)
+                    with switched_on(bug):
+                        result = run_within(
+                            ours, options, host, progress.step, laboratory, progress.go_on
+                        )
+                        progress.clear()
+                        if save_to is not None:
+                            save_litmus(result, options, save_to, bug, minimise=minimise)
+                    judged.append((result, judge(result)))
+                    if not as_json and str(junit_file) != "-":
+                        _print(*judged[-1], brief=brief)
+                    if interrupt.seen:
+                        break
+            except EmuError as error:
+                click.echo(f"{error}" if "\n" in str(error) else f"emu: {path}: {error}", err=True)
+                errors += 1
+            if interrupt.seen:
+                break
     failed = sum(bool(judgement.failures) for _, judgement in judged)
     if as_json:
         click.echo(json.dumps({"schema": 1, "tests": [json_object(*pair) for pair in judged]}))
@@ -143,9 +170,13 @@ def command(
             f"{sum(result.states for result, _ in judged)} states, {seconds:.1f} s",
             err=True,
         )
+    if interrupt.seen:
+        return EXIT_INTERRUPTED
     if errors:
         return EXIT_BAD_INPUT
-    return EXIT_VIOLATION if failed else EXIT_OK
+    if failed:
+        return EXIT_VIOLATION
+    return EXIT_LIMIT if any(SPENT in result.cut for result, _ in judged) else EXIT_OK
 
 
 def _hosts(test: Litmus, bugs: Iterable[str]) -> list[str]:
@@ -174,21 +205,6 @@ def _print(result: Result, judgement: Judgement, *, brief: bool) -> None:
     )
     for failure in judgement.failures:
         click.echo(f"       {failure}")
-
-
-def _save(
-    result: Result, options: Options, folder: Path, bugs: tuple[str, ...], *, minimise: bool
-) -> None:
-    """Write what is wrong as cases, and say how to replay each."""
-    for violation in (*result.violations, *result.witnesses, *missing(result)):
-        test, shown = result.test, violation
-        if minimise:
-            again = parse(test.text, test.path)
-            small = minimised(again, result.host, options, violation)
-            if small is not None:
-                test, shown = small.test, small.violation
-        case = case_of(test, result.host, options, shown, bugs)
-        click.echo(f"replay: {write_case(case, folder)}", err=True)
 
 
 def _write_junit(path: Path, text: str) -> None:

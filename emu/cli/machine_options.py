@@ -82,7 +82,7 @@ bug_option = click.option(
     help="Put a bug of the zoo into the hypervisor; repeatable. `emu bugs` lists them.",
 )  # fmt: skip
 
-# In the order of `--help`; each name is a field of MachineOptions.
+# In the order of `--help`, --host first; each name is a field of MachineOptions.
 OPTIONS = (
     click.option("--host", type=click.Choice(["power7", "power8", "power9"]), default="power9",
                  show_default=True, help="Generation of the host processor."),
@@ -126,17 +126,22 @@ OPTIONS = (
 )  # fmt: skip
 
 
+def machine_of(arguments: dict[str, Any], **fixed: Any) -> MachineOptions:  # noqa: ANN401
+    """Take the machine out of a command's arguments. fixed: fields that are no option of it."""
+    source = click.get_current_context().get_parameter_source
+    names = {field.name for field in fields(MachineOptions)} - {"given", *fixed}
+    given = frozenset(name for name in names if source(name) is ParameterSource.COMMANDLINE)
+    chosen = {name: arguments.pop(name) for name in names}
+    chosen["vcpus"] = chosen["vcpus"] or chosen["smt"]
+    return MachineOptions(**chosen, **fixed, given=given)
+
+
 def machine_options(command: Callable[..., int]) -> Callable[..., int]:
     """Give a command all OPTIONS; it receives them as one argument `machine`."""
 
     @functools.wraps(command)
     def with_machine(**arguments: Any) -> int:  # noqa: ANN401  whatever else the command takes
-        source = click.get_current_context().get_parameter_source
-        names = [field.name for field in fields(MachineOptions) if field.name != "given"]
-        given = frozenset(name for name in names if source(name) is ParameterSource.COMMANDLINE)
-        chosen = {name: arguments.pop(name) for name in names}
-        chosen["vcpus"] = chosen["vcpus"] or chosen["smt"]
-        machine = MachineOptions(**chosen, given=given)
+        machine = machine_of(arguments)
         if not machine.bug:
             return command(machine=machine, **arguments)
         # Imported only now: most commands run without a bug, and should begin at once.

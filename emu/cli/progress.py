@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from emu.explore.search import Facts
 
 EVERY = 0.2  # seconds between two lines
+FIRST_SHARE = 0.5  # of the time is for the search without bounds
 
 
 class Progress:
@@ -21,9 +22,13 @@ class Progress:
     No time left is given: the number of states to come cannot be known.
     """
 
-    def __init__(self, interrupt: CtrlC, seconds: float | None = None) -> None:
+    def __init__(
+        self, interrupt: CtrlC, seconds: float | None = None, *, whole: bool = True
+    ) -> None:
+        """whole: all the time is for one search, none is kept for those within bounds."""
         self._interrupt = interrupt
         self._seconds = seconds
+        self._share = 1.0 if whole else FIRST_SHARE
         self._started = self._shown = time.monotonic()
         self._terminal = sys.stderr.isatty()
         self._written = False
@@ -46,7 +51,16 @@ class Progress:
                 f"{facts.ends} ends  depth {facts.depth}  frontier {facts.frontier}"
             )
             click.echo(f"\r\033[K{line}", nl=False, err=True)
-        return self._seconds is None or now - self._started < self._seconds
+        return self._seconds is None or now - self._started < self._seconds * self._share
+
+    def go_on(self) -> bool:
+        """Whether there is time for a search within bounds, after one that was cut off.
+
+        All the time that is left is for those.
+        """
+        self._share = 1.0
+        left = self._seconds is None or time.monotonic() - self._started < self._seconds
+        return left and not self.interrupted
 
     def clear(self) -> None:
         """Leave the terminal's line empty."""

@@ -13,9 +13,9 @@ from emu.trace.statistics import Statistics, plain_table
 
 if TYPE_CHECKING:
     from emu.cli.guest_source import Guest
-    from emu.cli.registers import Register
     from emu.hv.host import Outcome, Vm
     from emu.hv.kvm import Vcpu
+    from emu.hv.registers import Register
 
 STATES = {NOTREADY: "notready", RUNNABLE: "runnable", BUSY_IN_HOST: "busy_in_host"}
 

@@ -38,7 +38,8 @@ class Setting:
     """The table `[machine]`. A litmus test says smt to mem itself, and has only the rest.
 
     bugs: of the zoo, switched on. delayed, landing, spurious, timers: as the search's options,
-    which are what a step is. mem: bytes.
+    which are what a step is. mem: bytes. machine to rtc: how the guest starts; pvr 0: the host's,
+    rtc: seconds since 1970.
     """
 
     host: str = "power9"
@@ -48,6 +49,10 @@ class Setting:
     subcores: int = 1
     mem: int = 16 << 20
     endian: str = "big"
+    machine: str = "bare"
+    append: str = ""
+    pvr: int = 0
+    rtc: int = 0
     thread_assignment: str = "aligned"
     entry_exit: str = "map"
     run_when: str = "any"
@@ -67,6 +72,7 @@ class Case:
     property: the rule that is broken, in a word; expected: what should have been, in a sentence.
     condition: what is true at the end of the schedule and should not be: of a litmus test a
     condition of its language, of a guest the key of an outcome; empty: host code waits for ever.
+    entry, end: of a guest, where its vcpus begin and where their programs are over, if they are.
     at_end: only where nothing more can happen. missing: the condition is true of no end, and
     should be of one: there is no schedule, and a replay is the search. loop: the schedule's last
     so many steps lead back to where they began, and could for ever. program: its text; an ELF file
@@ -88,6 +94,7 @@ class Case:
     loop: int = 0
     form: str = "text"
     entry: int | None = None
+    end: int | None = None
     trail: tuple[str, ...] = ()
     assembly: str = ""
     tool: str = __version__
@@ -117,6 +124,8 @@ def case_text(case: Case) -> str:
         lines.append(f"loop = {case.loop}")
     if case.entry is not None:
         lines.append(f"entry = {case.entry:#x}")
+    if case.end is not None:
+        lines.append(f"end = {case.end:#x}")
     if case.form != "text":
         lines.append(f"form = {_string(case.form)}")
     lines += [
@@ -227,7 +236,8 @@ class _Reader:
             at_end=self._flag(self._found, "", "at_end", default=True),
             missing=self._flag(self._found, "", "missing", default=False),
             loop=self._number(self._found, "", "loop", 0, 1 << 20, 0),
-            entry=self._entry(),
+            entry=self._address("entry"),
+            end=self._address("end"),
             form=self._choice(self._found, "", "form", ("text", "elf"), "text"),
             schedule=self._schedule(),
             program=self._text("program"),
@@ -251,11 +261,12 @@ class _Reader:
         where = "machine."
         numbers: Mapping[str, tuple[int, int]] = {
             "vcpus": (1, 64), "cores": (1, 64), "mem": (4096, 1 << 32), "timers": (0, 1 << 16),
-            "seed": (0, (1 << 64) - 1),
+            "seed": (0, (1 << 64) - 1), "pvr": (0, (1 << 32) - 1), "rtc": (0, (1 << 40) - 1),
         }  # fmt: skip
         words: Mapping[str, tuple[str, ...]] = {
             "host": HOSTS,
             "endian": ("big", "little"),
+            "machine": ("bare", "pseries"),
             "thread_assignment": ("aligned", "first-come"),
             "entry_exit": ("map", "count"),
             "run_when": ("any", "none-busy"),
@@ -272,6 +283,8 @@ class _Reader:
                     raise self._error(f"{where}{name}", "must be 1, 2, 4 or 8", given[name])
             elif name in numbers:
                 given[name] = self._number(table, where, name, *numbers[name], default)
+            elif name == "append":
+                given[name] = self._string(table, where, name, default)
             elif name == "bugs":
                 given[name] = self._texts(table, where, name)
             else:
@@ -288,9 +301,14 @@ class _Reader:
             raise self._error(f"{where}{key[:40]}", "is no key of a case", value)
 
     def _text(self, key: str, default: str | None = None) -> str:
-        value = self._found.pop(key, default)
+        return self._string(self._found, "", key, default)
+
+    def _string(
+        self, table: dict[str, Any], where: str, key: str, default: str | None = None
+    ) -> str:
+        value = table.pop(key, default)
         if not isinstance(value, str):
-            raise self._error(key, "must be a string", value)
+            raise self._error(f"{where}{key}", "must be a string", value)
         return value
 
     def _texts(self, table: dict[str, Any], where: str, key: str) -> tuple[str, ...]:
@@ -326,10 +344,10 @@ class _Reader:
             raise self._error(f"{where}{key}", f"must be {' or '.join(allowed)}", value)
         return value
 
-    def _entry(self) -> int | None:
-        if "entry" not in self._found:
+    def _address(self, key: str) -> int | None:
+        if key not in self._found:
             return None
-        return self._number(self._found, "", "entry", 0, (1 << 64) - 1, 0)
+        return self._number(self._found, "", key, 0, (1 << 64) - 1, 0)
 
     def _schedule(self) -> tuple[Choice, ...]:
         text = self._text("schedule")

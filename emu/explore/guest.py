@@ -12,25 +12,51 @@ from typing import TYPE_CHECKING, Final
 
 from emu.core._emu import lib
 from emu.errors import ConfigError
+from emu.explore.deepening import deepened
 from emu.explore.footprint import Analysis
+from emu.explore.litmus.guest import END_WORD
 from emu.explore.litmus.laboratory import warm_up
 from emu.explore.litmus.stage import IDLE, places_of
-from emu.explore.points import OWN, Point, PointKind, classify
+from emu.explore.points import END, OWN, Point, PointKind, classify
 from emu.explore.schedule import short_text
-from emu.explore.search import MAX_ACTORS, Algorithm, Search, Show, Term
+from emu.explore.search import MAX_ACTORS, Search, Show, Term
 from emu.hv.ops import Await
 from emu.isa.msr import mask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from emu.asm import Program
     from emu.explore.search import Choice, Ended, Facts, Options
     from emu.hv.host import Vm
+    from emu.hv.registers import Expectation, Register
 
 FIRST_CODE: Final = 0x3000  # below lie the interrupt vectors
-MAX_PREEMPTIONS: Final = 64
+# The keys of outcomes: how they begin, and what stands before an expectation that is not met.
+NEVER: Final = "never "
+SPENT: Final = "instruction limit"
+NOT: Final = ", not "
 EE: Final = mask("MSR", "EE")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What to look at besides how a guest ends.
+
+    shown: registers that are part of an outcome. expected: what must hold in every end. never: what
+    must hold in no state between two steps. end: an address where a vcpu's program is over.
+    """
+
+    shown: tuple[Register, ...] = ()
+    expected: tuple[Expectation, ...] = ()
+    never: tuple[Expectation, ...] = ()
+    end: int | None = None
+
+    @property
+    def registers(self) -> list[Register]:
+        """Every register that it names, once."""
+        named = [*self.shown, *(e.register for e in (*self.expected, *self.never))]
+        return list(dict.fromkeys(named))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +64,8 @@ class Ending:
     """One way for the guest to end.
 
     key: that in words. rule: the key without registers. count: of end states, or of runs where the
-    search sampled. schedule: one that leads there. bad: what is wrong with it, or empty.
+    search sampled. schedule: one that leads there. bad: what is wrong with it, or empty. at_end:
+    only where nothing more can happen.
     """
 
     key: str
@@ -46,6 +73,7 @@ class Ending:
     schedule: str
     bad: str = ""
     rule: str = ""
+    at_end: bool = True
 
 
 @dataclass(slots=True)
@@ -61,52 +89,31 @@ def explore(
     make: Callable[[], Vm],
     program: Program,
     options: Options,
-    registers: Mapping[str, Callable[[Vm], int]],
+    asked: Asked,
     progress: Callable[[Facts], bool] | None = None,
+    go_on: Callable[[], bool] | None = None,
 ) -> Explored:
     """Search a guest's interleavings.
 
-    make: a new machine with the guest loaded. registers: what to show besides, by name: a ref.
-    When the states of the options do not suffice, the number of preemptions is bounded instead, by
-    0, 1, 2, ..., and the last bound that could be searched whole is the result. Raises ConfigError,
-    SearchRefusedError.
+    make: a new machine with the guest loaded. go_on: see deepened(), which says what happens when
+    states or time do not suffice. Raises ConfigError, SearchRefusedError.
     """
-    if options.algorithm is Algorithm.DPOR:
-        raise ConfigError("dpor needs runs that end, and a guest may loop for ever: use dfs or bfs")
-    found = _once(make, program, options, registers, progress)
-    unbounded = options.algorithm is Algorithm.DFS and options.preemptions is None
-    if not unbounded or not found.cut.startswith("cut off at"):
-        return found
-    whole, seen = found, [found]
-    for bound in range(MAX_PREEMPTIONS):
-        bounded = replace(options, preemptions=bound)
-        now = _once(make, program, bounded, registers, progress)
-        seen.append(now)
-        if now.cut.startswith(("cut off at", "stopped")):
-            break
-        whole = now
-    return _with_all(whole, seen)
+
+    def once(bounded: Options) -> Explored:
+        stage = GuestStage(make(), program, bounded, asked)
+        return stage.explored(stage.search.run(progress))
+
+    return _with_all(deepened(once, options, lambda found: found.cut, go_on))
 
 
-def _with_all(whole: Explored, seen: list[Explored]) -> Explored:
+def _with_all(seen: list[Explored]) -> Explored:
     """What one search found, and what others saw besides before they were cut off."""
+    whole, *others = seen
     endings = {ending.key: ending for ending in whole.endings}
-    for other in seen:
+    for other in others:
         for ending in other.endings:
             endings.setdefault(ending.key, ending)
     return replace(whole, endings=[endings[key] for key in sorted(endings)])
-
-
-def _once(
-    make: Callable[[], Vm],
-    program: Program,
-    options: Options,
-    registers: Mapping[str, Callable[[Vm], int]],
-    progress: Callable[[Facts], bool] | None,
-) -> Explored:
-    stage = GuestStage(make(), program, options, registers)
-    ended = stage.search.run(progress)
-    return stage.explored(ended)
 
 
 class GuestStage:
@@ -117,7 +124,7 @@ class GuestStage:
         vm: Vm,
         program: Program,
         options: Options,
-        registers: Mapping[str, Callable[[Vm], int]],
+        asked: Asked,
     ) -> None:
         host = vm.host
         if len(host.actors) > MAX_ACTORS:
@@ -127,7 +134,8 @@ class GuestStage:
             )
         self.host = host
         self._vcpus = vm.vcpus
-        self._names = list(registers)
+        self._asked = asked
+        self._registers = asked.registers
         machine = host.machine
         new = machine.snapshot()
         try:
@@ -136,7 +144,11 @@ class GuestStage:
             machine.restore(new)
         steps = replace(options, delayed=True, landing=True, ample=False)
         self.search = search = Search(machine, steps, host.engine, host.automaton.expand)
-        search.code(Analysis(_points(program), {}))
+        points = _points(program)
+        if asked.end is not None:
+            points[asked.end] = END
+            machine.write(vm.number, asked.end, END_WORD.to_bytes(4, program.endian))
+        search.code(Analysis(points, {}))
         for vcpu in vm.vcpus:
             search.ignore(machine.ref("vcpu", vcpu.index, "cfar"))
             for ref in (vcpu.arch.exit_word, vcpu.arg, vcpu.result, vcpu.trap):
@@ -152,26 +164,37 @@ class GuestStage:
             search.ignore(host.node_ref(actor) + 1)  # the slice
         machine_refs = host.machine_refs
         shown = [machine_refs.stopped, machine_refs.status]
-        shown += [ref(vm) for ref in registers.values()]
+        shown += [register.ref(vm) for register in self._registers]
         shown += [vcpu.arch.dec_armed for vcpu in vm.vcpus]
-        search.show([Show(lib.EMU_SHOW_WORD, ref) for ref in shown])
+        shown += [host.node_ref(actor) for actor in range(len(host.actors))]
+        if asked.end is not None:
+            shown += [vcpu.arch.nia for vcpu in vm.vcpus]
+        search.show([Show(lib.EMU_SHOW_SPENT)])
         search.show([Show(lib.EMU_SHOW_END_ANY, vcpu.index) for vcpu in vm.vcpus])
-        search.show(
-            [Show(lib.EMU_SHOW_WORD, host.node_ref(actor)) for actor in range(len(host.actors))]
-        )
+        search.show([Show(lib.EMU_SHOW_WORD, ref) for ref in shown])
+        for rule in asked.never:
+            search.never(_judge_code(rule, self._place(rule.register)))
 
     def explored(self, ended: Ended) -> Explored:
         """The outcomes, those of one key together, in the order of their keys."""
         merged: dict[str, Ending] = {}
+        for wrong in ended.violations:
+            text = self._asked.never[wrong.rule].text
+            key, words = f"{NEVER}{text}", f"{text} is never true, and was reached"
+            schedule = self._text(wrong.schedule)
+            merged[key] = Ending(key, 1, schedule, words, key, at_end=False)
         for found in ended.outcomes:
             rule, bad = self.judge(found.values)
-            key = rule + self._registers(found.values)
+            key = rule + self._values(found.values)
             known = merged.get(key)
             if known is None:
                 merged[key] = Ending(key, found.times, self._text(found.schedule), bad, rule)
             else:
                 merged[key] = replace(known, count=known.count + found.times)
         cut = ended.cut
+        if any(ending.rule.startswith(SPENT) for ending in merged.values()):
+            bound = f"runs of at most {self.search.options.max_insns} instructions"
+            cut = f"{cut}, {bound}" if cut else bound
         if not cut and not self.search.options.timers:
             cut = "exhaustive, but time never passed"
         return Explored([merged[key] for key in sorted(merged)], ended.facts, cut)
@@ -179,23 +202,47 @@ class GuestStage:
     def _text(self, schedule: tuple[Choice, ...]) -> str:
         return short_text(self.search.refined(schedule))
 
-    def _registers(self, values: Sequence[int]) -> str:
-        shown = values[2 : 2 + len(self._names)]
-        return "".join(f" {n}={v:#x}" for n, v in zip(self._names, shown, strict=True))
+    def _place(self, register: Register) -> int:
+        """Where, among the values that the search shows, a register is."""
+        return 1 + len(self._vcpus) + 2 + self._registers.index(register)
+
+    def _values(self, values: Sequence[int]) -> str:
+        shown = self._asked.shown
+        return "".join(f" {register}={values[self._place(register)]:#x}" for register in shown)
 
     def judge(self, values: Sequence[int]) -> tuple[str, str]:
         """How an end state ended, and what is wrong with that, or empty."""
-        stopped, status, *rest = values
-        del rest[: len(self._names)]
+        rule, bad = self._how(values)
+        for wanted in self._asked.expected:
+            failure = wanted.failure_of(values[self._place(wanted.register)])
+            if failure is not None:
+                rule, bad = f"{rule}{NOT}{wanted.text}", bad or failure
+        return rule, bad
+
+    def forbidden(self, values: Sequence[int]) -> bool:
+        """Whether a state is one that must never be."""
+        rules = self._asked.never
+        return any(rule.failure_of(values[self._place(rule.register)]) is None for rule in rules)
+
+    def _how(self, values: Sequence[int]) -> tuple[str, str]:
         count = len(self._vcpus)
-        armed, lost, nodes = rest[:count], rest[count : 2 * count], rest[2 * count :]
+        spent, *rest = values
+        lost, rest = rest[:count], rest[count:]
+        stopped, status, *rest = rest
+        rest = rest[len(self._registers) :]
+        armed, rest = rest[:count], rest[count:]
+        nodes, places = rest[: len(self.host.actors)], rest[len(self.host.actors) :]
         if stopped:
             bad = f"the guest reports failure, status {status}" if status else ""
             return f"exit {status}", bad
+        if spent:
+            return SPENT, ""
         names = [vcpu.name for vcpu, is_lost in zip(self._vcpus, lost, strict=True) if is_lost]
         if names:
             who = " ".join(names)
             return f"lost wakeup: {who}", f"{who} waits for ever for what is pending for it"
+        if self._asked.end in places:
+            return "exit 0", ""
         if any(armed) or self._waits_for_time(nodes):
             return "waits for time to pass", ""
         return "deadlock", self._stuck(nodes) or "no vcpu can ever run again"
@@ -214,6 +261,20 @@ class GuestStage:
                 if IDLE.isdisjoint(functions):
                     return f"{self.host.actor_name(actor)} waits for ever in {functions[-1]}"
         return ""
+
+
+def _judge_code(rule: Expectation, place: int) -> list[tuple[int, int, int]]:
+    """A comparison as the search in C judges it."""
+    equal, less = (lib.EMU_JUDGE_EQUAL, place, rule.value), (lib.EMU_JUDGE_LESS, place, rule.value)
+    neither, either = (lib.EMU_JUDGE_NOT, 0, 0), (lib.EMU_JUDGE_OR, 0, 0)
+    return {
+        "==": [equal],
+        "!=": [equal, neither],
+        "<": [less],
+        ">=": [less, neither],
+        "<=": [less, equal, either],
+        ">": [less, equal, either, neither],
+    }[rule.comparison]
 
 
 def _points(program: Program) -> dict[int, Point]:

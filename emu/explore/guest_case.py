@@ -14,9 +14,12 @@ from emu.asm.elf_writer import write_elf
 from emu.asm.source import decode, find, physical_lines, read_bytes
 from emu.errors import AssemblyError, ReplayError
 from emu.explore.case import Case, Setting
+from emu.explore.guest import NEVER, NOT, Asked
 from emu.explore.schedule import parse_short
 from emu.hv.host import Host
 from emu.hv.policy import ENTRY_EXITS, RUN_WHENS, THREAD_ASSIGNMENTS, Policy
+from emu.hv.pseries import Pseries
+from emu.hv.registers import expectation
 
 if TYPE_CHECKING:
     from emu.asm import Program
@@ -29,9 +32,17 @@ _INCLUDE: Final = re.compile(r'\s*\.include\s+"([^"\\]+)"\s*(?:#.*)?')
 
 
 def guest_case(
-    program: Program, entry: int, setting: Setting, ending: Ending, source: str | None
+    program: Program,
+    entry: int,
+    setting: Setting,
+    ending: Ending,
+    source: str | None,
+    end: int | None = None,
 ) -> Case:
-    """One way in which a guest can end, as a case. source: its text, if it is assembly."""
+    """One way in which a guest can end, as a case.
+
+    source: its text, if it is assembly. end: where the program of a vcpu is over.
+    """
     text = None if source is None else _self_contained(program, source)
     form: Literal["text", "elf"] = "elf" if text is None else "text"
     if text is None:
@@ -42,6 +53,8 @@ def guest_case(
         property=ending.rule,
         expected=ending.bad,
         condition=ending.rule,
+        at_end=ending.at_end,
+        end=end,
         form=form,
         program=text,
         entry=entry,
@@ -71,6 +84,15 @@ def _included(text: str, name: str, depth: int) -> str:
         else:
             lines.append(_included(decode(read_bytes(path)), str(path), depth - 1).rstrip("\n"))
     return "\n".join(lines) + "\n"
+
+
+def asked_of(case: Case) -> Asked:
+    """What the condition of a case asks besides how the guest ends. Raises ConfigError."""
+    vcpus = case.setting.vcpus
+    if case.condition.startswith(NEVER):
+        return Asked(never=(expectation(case.condition.removeprefix(NEVER), vcpus),), end=case.end)
+    _, *unmet = case.condition.split(NOT)
+    return Asked(expected=tuple(expectation(text, vcpus) for text in unmet), end=case.end)
 
 
 def program_of(case: Case) -> Program:
@@ -104,7 +126,11 @@ def vm_of(case: Case, program: Program) -> Vm:
         policy=policy,
     )
     vm = host.create_vm(memory=setting.mem, smt=setting.smt)
+    loader: Vm | Pseries = vm
+    if setting.machine == "pseries":
+        pvr = setting.pvr or None
+        loader = Pseries(vm, bootargs=setting.append, pvr=pvr, epoch=setting.rtc)
     for _ in range(setting.vcpus):
         vm.create_vcpu()
-    vm.load(program, case.entry)
+    loader.load(program, case.entry)
     return vm

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from emu.errors import ReplayError
 from emu.explore.case import MAX_TRAIL, Case, Setting
 from emu.explore.guest import GuestStage
-from emu.explore.guest_case import program_of, vm_of
+from emu.explore.guest_case import asked_of, program_of, vm_of
 from emu.explore.litmus.assembly import assembly
 from emu.explore.litmus.condition import holds, parse_condition
 from emu.explore.litmus.guest import build
@@ -103,7 +103,7 @@ def scene_of(
     LitmusError, ConfigError, SearchRefusedError.
     """
     if case.kind == "guest":
-        return _guest_scene(case, max_states)
+        return _guest_scene(case, max_states, avoid=avoid)
     return _litmus_scene(case, max_states, laboratory, avoid=avoid)
 
 
@@ -218,20 +218,26 @@ def _litmus_scene(
     return Scene(search, stage.host, bad, judge, outcome)
 
 
-def _guest_scene(case: Case, max_states: int) -> Scene:
+def _guest_scene(case: Case, max_states: int, *, avoid: bool) -> Scene:
     setting = case.setting
     program = program_of(case)
     options = Options(
-        fine=True, spurious=setting.spurious, timers=setting.timers, max_states=max_states
+        fine=True,
+        spurious=setting.spurious,
+        timers=setting.timers,
+        max_states=max_states,
+        avoid=avoid,
     )
-    stage = GuestStage(vm_of(case, program), program, options, {})
+    stage = GuestStage(vm_of(case, program), program, options, asked_of(case))
     search = stage.search
 
     def judge(values: Sequence[int]) -> bool:
+        if not case.at_end:
+            return stage.forbidden(values)
         return stage.judge(values)[0] == case.condition
 
     def bad() -> bool:
-        return not search.choices() and judge(search.values())
+        return not (case.at_end and search.choices()) and judge(search.values())
 
     def outcome() -> str:
         return "still running" if search.choices() else stage.judge(search.values())[0]

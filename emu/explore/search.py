@@ -28,6 +28,9 @@ MAX_ACTORS: Final = 64
 MAX_CHOICES: Final = 256
 SLICE: Final = 200_000  # steps between two looks at the clock and the keyboard, at most
 PATIENCE: Final = 0.1  # seconds between them, about
+# How the words begin for what was cut off by its number of states, or stopped from outside.
+CUT_OFF: Final = "cut off at"
+STOPPED: Final = "stopped"
 
 
 class Algorithm(enum.IntEnum):
@@ -128,7 +131,8 @@ class Options:
     what pulls a thread out of the guest does so when it likes. forget: SRR0 and SRR1 mean nothing
     after rfid. timers: how often time may pass in a run. preemptions: most switches away from an
     actor that could go on, None = any number. pct_depth: the d of PCT. max_states: of the
-    algorithms that store states; max_runs: of those that sample; max_steps: of one run. first:
+    algorithms that store states; max_runs: of those that sample; max_steps: of one run; max_insns:
+    of one run, all vcpus together, which then is at an end, None = any number. first:
     stop at the first violation. avoid (dfs): a state that a rule forbids is not gone beyond and is
     no end, so that every outcome is one without it.
     """
@@ -147,6 +151,7 @@ class Options:
     max_states: int = UNLIMITED
     max_runs: int = 1000
     max_steps: int = 100_000
+    max_insns: int | None = None
     first: bool = False
     avoid: bool = False
 
@@ -240,6 +245,7 @@ class Search:
                 "max_runs": options.max_runs,
                 "max_steps": options.max_steps,
                 "first": options.first,
+                "max_insns": UNLIMITED if options.max_insns is None else options.max_insns,
                 "avoid": options.avoid,
             },
         )
@@ -254,7 +260,8 @@ class Search:
         for name in ("sched_rng", "sched_last"):
             self.ignore(machine.ref("machine", 0, name))
         for index in range(len(machine.vcpu)):
-            self.ignore(machine.ref("vcpu", index, "ic"))
+            if options.max_insns is None:
+                self.ignore(machine.ref("vcpu", index, "ic"))
         for index in range(len(machine.thread)):
             for name in ("hsrr0", "hsrr1", "heir", "hdar", "hdsisr"):
                 self.ignore(machine.ref("thread", index, name))
@@ -466,13 +473,13 @@ class Search:
             match verdict:
                 case lib.EMU_SEARCH_PAUSE:
                     if progress is not None and not progress(self.facts()):
-                        return self._ended("stopped")
+                        return self._ended(STOPPED)
                 case lib.EMU_SEARCH_LEARN:
                     self._teach()
                 case lib.EMU_SEARCH_DONE:
                     return self._ended(self._extent())
                 case lib.EMU_SEARCH_LIMIT:
-                    return self._ended(f"cut off at {self.options.max_states} states")
+                    return self._ended(f"{CUT_OFF} {self.options.max_states} states")
                 case lib.EMU_SEARCH_FIRST:
                     return self._ended("stopped at the first violation")
                 case _:

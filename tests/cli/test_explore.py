@@ -1,3 +1,4 @@
+import itertools
 import json
 import os
 import pty
@@ -107,14 +108,132 @@ def test_a_sample_is_called_one(emu, guests):
     assert done.err.startswith("sampled, 20 runs")
 
 
-def test_a_guest_that_cannot_be_searched_is_refused(emu):
-    done = emu("explore", "-e", "li 3,1")
+def test_text_of_the_command_line_ends_where_it_ends(emu, tmp_path):
+    done = emu("explore", "--smt", 2, "-e", "addi 3,3,1", "--show", "r3")
+    assert (done.code, done.out) == (0, "1       :>exit 0 v0.r3=0x1 v1.r3=0x2\n")
+    text = "lis 9,2; lwz 5,0(9); addi 5,5,1; stw 5,0(9); lwz 6,0(9)"
+    done = emu("explore", "--smt", 2, "-e", text, "--expect", "v1.r6!=1", "--save", tmp_path)
+    assert done.code == 7
+    (case,) = tmp_path.iterdir()
+    done = emu("replay", case)
+    assert done.code == 7
+    assert "in the end: exit 0, not v1.r6!=1" in done.out
+
+
+def test_dpor_goes_through_a_guest_that_ends(emu):
+    text = "lis 9,2; stw 3,0(9); lwz 6,0(9)"
+    dfs, dpor = (
+        emu("explore", "--smt", 2, "-e", text, "--show", "r6", "--json", "--algorithm", name)
+        for name in ("dfs", "dpor")
+    )
+    assert endings(dfs).keys() == endings(dpor).keys()
+    assert json.loads(dpor.out)["complete"]
+
+
+@pytest.mark.parametrize(
+    ("text", "met"),
+    [
+        ("v0.r5<3", True),
+        ("v0.r5<=2", True),
+        ("v0.r5==2", False),
+        ("v0.r5>=2", False),
+        ("v0.r5!=1", False),
+        ("r5>0", True),
+        ("v1.r5 > 0x2", False),
+    ],
+)
+def test_what_must_hold_in_every_end_is_looked_at(emu, guests, text, met):
+    done = emu("explore", guests / LOST, "--smt", 2, "--expect", text)
+    assert done.code == 7  # the guest itself fails
+    assert (f", not {text}" not in done.out) == met
+
+
+def test_what_must_never_hold_is_looked_at_on_the_way(emu, guests, tmp_path):
+    done = emu("explore", guests / LOST, "--smt", 2, "--never", "v1.r5==2", "--save", tmp_path)
+    assert done.code == 7
+    assert "1       *>never v1.r5==2\n" in done.out
+    assert "v1.r5==2 is never true, and was reached" in done.out
+    (case,) = tmp_path.glob("*never*")
+    done = emu("replay", case)
+    assert done.code == 7
+    assert "reproduced: v1.r5==2 is never true" in done.out
+    assert "decides it: until then a good end could be reached" in done.out
+    assert "never" not in emu("explore", guests / LOST, "--smt", 2, "--never", "v1.r5>2").out
+
+
+def test_a_bound_on_instructions_is_heeded_and_said(emu, guests):
+    done = emu("explore", guests / LOST, "--smt", 2, "--max-insns", 12)
+    assert (done.code, done.out) == (4, "5       :>instruction limit\n")
+    assert done.err.startswith("runs of at most 12 instructions: ")
+    enough = emu("explore", "-e", "lwz 5,0(3); addi 4,4,1", "--max-insns", 1000, "--json")
+    assert json.loads(enough.out)["complete"]
+
+
+def test_a_loop_without_end_comes_to_the_bound_on_instructions(emu, tmp_path):
+    path = tmp_path / "count.s"
+    path.write_text("_start: addi 3,3,1\n b _start\n")
+    assert emu("explore", path, "--max-insns", 100000).code == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--schedule", "rr:10"], "turns have no length"),
+        (["--schedule", "turns.txt"], "is for emu replay"),
+        (["--schedule", "pct:9"], "must be 1 to 8"),
+        (["--schedule", "random", "--algorithm", "dfs"], "contradict"),
+        (["--schedule", "random", "--preemptions", "1"], "dfs only"),
+        (["--max-insns", "5", "--algorithm", "dpor"], "every algorithm but dpor"),
+        (["--minimise"], "--save"),
+    ],
+)
+def test_an_option_that_a_search_cannot_heed_is_refused(emu, guests, arguments, message):
+    done = emu("explore", guests / LOST, *arguments)
     assert done.code == 2
-    assert "ends by H_EXIT" in done.err
+    assert message in done.err
 
 
-def test_an_algorithm_that_needs_an_end_is_refused(emu, guests):
-    assert emu("explore", guests / LOST, "--algorithm", "dpor").code == 2
+@pytest.mark.parametrize("schedule", ["random", "pct:2"])
+def test_a_schedule_that_samples_makes_the_search_a_sample(emu, guests, schedule):
+    done = emu("explore", guests / LOST, "--smt", 2, "--schedule", schedule, "--runs", 20)
+    assert done.err.startswith("sampled, 20 runs")
+
+
+def test_a_minimised_case_of_a_guest_has_the_fewest_switches(emu, guests, tmp_path):
+    def switches(folder, *more):
+        emu("explore", guests / LOST, "--smt", 2, "--save", folder, *more)
+        (case,) = folder.iterdir()
+        words = json.loads(emu("replay", "--json", case).out)["schedule"].split()
+        actors = [word.partition("*")[0].rstrip("fldt") for word in words]
+        return sum(a != b for a, b in itertools.pairwise(actors))
+
+    assert switches(tmp_path / "small", "--minimise") == 2
+    assert switches(tmp_path / "first") >= 2
+
+
+def test_a_case_of_a_pseries_guest_replays(emu, tmp_path):
+    path = tmp_path / "fails.s"
+    path.write_text("_start: li 4,3\n lis 3,0\n ori 3,3,0xf100\n sc 1\n")
+    done = emu("explore", path, "--machine", "pseries", "--append", "a b", "--save", tmp_path)
+    assert done.code == 7
+    (case,) = tmp_path.glob("*.case")
+    assert 'machine = "pseries"' in case.read_text()
+    assert emu("replay", case).code == 7
+
+
+def test_a_litmus_test_that_fails_can_be_saved_from_here(emu, tmp_path):
+    path = tmp_path / "wrong.litmus"
+    path.write_text("PPC wrong\n{ }\n P0 ;\n li r5,1 ;\n~exists (0:r5=1)\n")
+    done = emu("explore", path, "--save", tmp_path / "cases", "--minimise")
+    assert done.code == 7
+    (case,) = (tmp_path / "cases").iterdir()
+    assert emu("replay", case).code == 7
+    assert emu("explore", path, "--show", "r5").code == 2
+
+
+def test_when_time_runs_out_preemptions_are_bounded_with_what_is_left(emu, guests):
+    done = emu("explore", guests / "spinlock.s", "--smt", 4, "--time", 3)
+    assert done.err.startswith("exhaustive up to ")
 
 
 @pytest.mark.parametrize("host", ["power8", "power9"])
@@ -197,4 +316,4 @@ def test_a_terminal_has_a_progress_line(guests):
     os.close(reader)
     assert b" k/s)" in shown
     assert b"frontier" in shown
-    assert shown.rstrip().split(b"\r\x1b[K")[-1].startswith(b"stopped: ")
+    assert shown.rstrip().split(b"\r\x1b[K")[-1].startswith((b"stopped: ", b"exhaustive up to "))

@@ -1,4 +1,7 @@
 import json
+import signal
+import subprocess
+import sys
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -108,3 +111,64 @@ def test_a_text_without_an_end_is_refused_in_bounded_memory(emu, arguments):
 
 def test_a_text_that_is_not_utf8_is_bad_input(emu):
     assert emu("litmus", "-", stdin=b"PPC \xff\n").code == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--vcpus", "3"], "has a vcpu for each of 2 columns"),
+        (["--machine", "pseries"], "needs --machine bare"),
+        (["--mem", "4096"], "bytes of memory"),
+        (["--append", "x"], "no place for --append"),
+        (["--subcores", "2"], "no place for --subcores"),
+        (["--schedule", "rr:7"], "turns have no length"),
+        (["--schedule", "pct:2", "--depth", "3"], "contradict"),
+    ],
+)
+def test_a_machine_option_that_a_test_cannot_heed_is_usage(emu, mp, arguments, message):
+    done = emu("litmus", mp, *arguments)
+    assert done.code == 2
+    assert message in done.err
+
+
+def test_machine_options_take_the_place_of_what_a_test_says(emu, guests):
+    path = guests / "litmus" / "aligned-self.litmus"
+    assert emu("litmus", path).code == 0
+    assert emu("litmus", path, "--thread-assignment", "first-come").code == 7
+    more = ["--vcpus", 3, "--cores", 4, "--mem", "16M", "--machine", "bare", "--schedule", "rr"]
+    for smt, last in ((1, 0), (2, 1), (4, 2)):
+        path = guests / "litmus" / "tir.litmus"
+        done = emu("litmus", path, "--host", "power9", "--smt", smt, "--json", *more)
+        (result,) = json.loads(done.out)["tests"]
+        assert {max(state["r"].values()) for state in result["states"]} == {last}
+
+
+def test_what_states_do_not_suffice_for_is_bounded_by_preemptions(emu, guests):
+    path = guests / "litmus" / "aligned-self.litmus"
+    done = emu("litmus", "--max-states", 60000, path)
+    assert "exhaustive up to " in done.out
+    assert done.code == 0
+
+
+def test_a_bound_on_instructions_is_no_end(emu, guests):
+    done = emu("litmus", "--host", "power9", "--max-insns", 3, guests / "litmus" / "ring-3.litmus")
+    assert done.code == 4
+    assert "Histogram (0 states)" in done.out
+    assert "runs of at most 3 instructions" in done.out
+    assert "Failed" not in done.out
+
+
+def test_ctrl_c_ends_a_tree_with_what_was_found(guests):
+    arguments = ["litmus", str(guests / "litmus")]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "emu", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 130, err
+    assert "Traceback" not in out + err
+    assert " results, " in err

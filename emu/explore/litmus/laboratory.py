@@ -119,15 +119,20 @@ def _bare_machine(count: int, smt: int, little: bool) -> Machine:
 
 
 def _host(model: str, smt: int, count: int, policy: Policy) -> Host:
-    subcores = _subcores(model, smt)
-    vcores = -(-count // smt)
-    per_core = 4 if model == "power9" else subcores * smt
-    cores = -(-count // per_core) if model == "power9" else -(-vcores // subcores)
-    host = Host(model, cores=cores, subcores=subcores, policy=policy)
+    cores = cores_needed(model, smt, count)
+    host = Host(model, cores=cores, subcores=_subcores(model, smt), policy=policy)
     vm = host.create_vm(memory=MEMORY, smt=smt)
     for _ in range(count):
         vm.create_vcpu()
     return host
+
+
+def cores_needed(model: str, smt: int, count: int) -> int:
+    """How many cores bring so many vcpus into the guest at once."""
+    if model == "power9":
+        return -(-count // 4)
+    vcores = -(-count // smt)
+    return -(-vcores // _subcores(model, smt))
 
 
 def _subcores(model: str, smt: int) -> int:

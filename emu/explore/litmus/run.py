@@ -7,17 +7,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from emu.core._emu import lib
+from emu.explore.deepening import deepened
 from emu.explore.litmus.condition import holds
 from emu.explore.litmus.guest import build
 from emu.explore.litmus.judge_code import compile_condition
 from emu.explore.litmus.model import Ghost, GhostKind, Litmus, Nonzero, Truth, observables
+from emu.explore.litmus.parse import parse
 from emu.explore.litmus.problems import LitmusError, Problem
 from emu.explore.litmus.stage import prepare
 from emu.explore.litmus.verdict import Outcome, Result, Violation, unwanted
 from emu.explore.search import UNLIMITED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from emu.explore.litmus.laboratory import Laboratory
     from emu.explore.litmus.model import Condition
@@ -58,6 +60,9 @@ def run(
     violations = [
         replace(rules[w.rule], schedule=stage.schedule_text(w.schedule)) for w in ended.violations
     ]
+    if any(found.values[-1] for found in ended.outcomes):
+        bound = f"runs of at most {options.max_insns} instructions"
+        ended.cut = f"{ended.cut}, {bound}" if ended.cut else bound
     outcomes, stuck = _outcomes(test, stage, ended)
     if texts:
         outcomes = [replace(o, text=stage.schedule_text(o.schedule)) for o in outcomes]
@@ -74,6 +79,48 @@ def run(
         facts=ended.facts,
         seconds=time.perf_counter() - started,
     )
+
+
+def run_within(
+    test: Litmus,
+    options: Options,
+    host: str = DEFAULT_HOST,
+    progress: Callable[[Facts], bool] | None = None,
+    laboratory: Laboratory | None = None,
+    go_on: Callable[[], bool] | None = None,
+    *,
+    texts: bool = False,
+) -> Result:
+    """Do what run() does, and where states or time do not suffice what deepened() does then.
+
+    A bound that the test sets itself counts as one of the options. Raises what run() raises.
+    """
+    text, path = test.text, test.path
+
+    def once(bounded: Options) -> Result:
+        return run(parse(text, path), bounded, host, progress, laboratory, texts=texts)
+
+    whole, *others = deepened(once, _bounded(test, options), lambda result: result.cut, go_on)
+    outcomes = {tuple(outcome.state.values()): outcome for outcome in whole.outcomes}
+    for other in others:  # what it saw before it was cut off
+        for outcome in other.outcomes:
+            outcomes.setdefault(tuple(outcome.state.values()), outcome)
+    every = (whole, *others)
+    return replace(
+        whole,
+        outcomes=list(outcomes.values()),
+        violations=_each_once(v for result in every for v in result.violations),
+        witnesses=_each_once(v for result in every for v in result.witnesses),
+        seconds=sum(result.seconds for result in every),
+    )
+
+
+def _each_once(violations: Iterable[Violation]) -> list[Violation]:
+    """One violation of each kind, the first."""
+    found: dict[tuple[str, str], Violation] = {}
+    for violation in violations:
+        found.setdefault((violation.rule, violation.explanation), violation)
+    return list(found.values())
 
 
 def _bounded(test: Litmus, options: Options) -> Options:
@@ -152,6 +199,8 @@ def _outcomes(test: Litmus, stage: Stage, ended: Ended) -> tuple[list[Outcome], 
     stuck: dict[str, Violation] = {}
     count = len(stage.watched)
     for found in ended.outcomes:
+        if found.values[-1]:  # no end, its instructions were used up
+            continue
         values = zip(stage.watched, found.values[:count], strict=True)
         state = {o: stage.guest.value(o, raw) for o, raw in values if o in shown}
         key = tuple(state.values())

@@ -217,7 +217,7 @@ def _finished(
         )
     ends = len(_GROUPS) * len(places)
     search.test(ends, Term(0, 0, zero=True))  # true in every state, so shown in every end state
-    search.show([Show(lib.EMU_SHOW_END_ANY, ends)])
+    search.show([Show(lib.EMU_SHOW_END_ANY, ends), Show(lib.EMU_SHOW_SPENT)])
     return Stage(guest, search, watched, host)
 
 

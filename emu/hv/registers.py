@@ -1,4 +1,7 @@
-"""Registers by name, as `--show` and `--expect` take them: `r3`, `v1.r3`, `v0.srr0==0x1000`."""
+"""Registers by name, as `--show` and `--expect` take them: `r3`, `v1.r3`, `v0.srr0==0x1000`.
+
+Knows nothing of command lines.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,6 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import click
-
-from emu.cli.numbers import unsigned
 from emu.errors import ConfigError
 from emu.hv.guest_spr import READERS
 from emu.hv.one_reg import ONE_REGS
@@ -29,6 +29,7 @@ COMPARISONS: dict[str, Callable[[int, int], bool]] = {
     ">": operator.gt,
 }
 REGISTER = r"(?:v(?P<vcpu>[0-9]{1,9})\.)?(?P<name>[a-z_][a-z0-9_]*)"
+MAX_DIGITS = 70  # of a number; more is a slip of the finger, and slow to convert
 EXPECTATION = rf"\s*{REGISTER}\s*(?P<comparison>[=!<>]=|<|>)\s*(?P<value>[-+]?[0-9a-fA-FxXoO_]+)\s*"
 
 # Where a name lives in a vcpu's window of the state (csrc/emu.abi.h).
@@ -80,7 +81,10 @@ class Expectation:
 
     def failure(self, vm: Vm) -> str | None:
         """What to say if it does not hold; None if it does."""
-        found = self.register.read(vm)
+        return self.failure_of(self.register.read(vm))
+
+    def failure_of(self, found: int) -> str | None:
+        """Say the same of a value of the register."""
         if COMPARISONS[self.comparison](found, self.value):
             return None
         return f"expected {self.text}, found {found:#x}"
@@ -89,13 +93,13 @@ class Expectation:
 def shown_registers(texts: str, nvcpus: int) -> list[Register]:
     """The registers of a list such as `r3,v1.lr`: of every vcpu where it does not say vN.
 
-    Raises click.BadParameter.
+    Raises ConfigError.
     """
     found = []
     for text in texts.split(","):
         match = re.fullmatch(REGISTER, text.strip().lower())
         if match is None:
-            raise click.BadParameter(f"a register is like r3 or v1.srr0, got {text!r}")
+            raise ConfigError(f"a register is like r3 or v1.srr0, got {text!r}")
         first = _register(match, nvcpus)
         every = range(nvcpus) if match["vcpu"] is None else [first.vcpu]
         found += [Register(vcpu, first.name) for vcpu in every]
@@ -105,29 +109,38 @@ def shown_registers(texts: str, nvcpus: int) -> list[Register]:
 def expectation(text: str, nvcpus: int) -> Expectation:
     """The expectation that `text` writes.
 
-    Raises click.BadParameter.
+    Raises ConfigError.
     """
     match = re.fullmatch(EXPECTATION, text, re.IGNORECASE)
     if match is None:
-        raise click.BadParameter(f"an expectation is like v1.r3==5, got {text!r}")
-    value = unsigned(match["value"].lstrip("+-"))
+        raise ConfigError(f"an expectation is like v1.r3==5, got {text!r}")
+    value = _number(match["value"])
     if value is None:
-        raise click.BadParameter(f"{match['value']!r} is no 64-bit number, in {text!r}")
-    if match["value"].startswith("-"):
-        value = -value & (1 << 64) - 1
+        raise ConfigError(f"{match['value']!r} is no 64-bit number, in {text!r}")
     return Expectation(text, _register(match, nvcpus), match["comparison"], value)
+
+
+def _number(text: str) -> int | None:
+    """The 64-bit value that a text writes, perhaps with a sign; None if it does not."""
+    if len(text) > MAX_DIGITS:
+        return None
+    try:
+        number = int(text, 0)
+    except ValueError:
+        return None
+    return number & (1 << 64) - 1 if -(1 << 64) < number < 1 << 64 else None
 
 
 def _register(match: re.Match[str], nvcpus: int) -> Register:
     """Check that the machine has what was named."""
     register = Register(int(match["vcpu"] or 0), match["name"].lower())
     if register.vcpu >= nvcpus:
-        raise click.BadParameter(
+        raise ConfigError(
             f"vcpu must be below {nvcpus}, the number of vcpus, got {register.vcpu}"
         )
     is_gpr = re.fullmatch(r"r[0-9]|r[12][0-9]|r3[01]", register.name)
     if not is_gpr and register.name not in FIELDS and register.name not in READERS:
-        raise click.BadParameter(
+        raise ConfigError(
             f"a register is r0 to r31, nia, msr, cr, xer, lr, ctr or an SPR of the vcpu, "
             f"got {register.name!r}"
         )
