@@ -15,7 +15,8 @@ from emu.cli.guest_source import GuestSource, guest_options
 from emu.cli.input_files import shown
 from emu.cli.machine_options import MachineOptions, machine_options
 from emu.debug.commands import Interpreter
-from emu.debug.gdb.serve import Conversation, Pipes, Socket, listen, refuse_others
+from emu.debug.gdb.listening import Refusals, listen
+from emu.debug.gdb.serve import Conversation, Pipes, Socket
 from emu.errors import ConfigError, EmuError
 
 if TYPE_CHECKING:
@@ -60,18 +61,16 @@ def command(
     with listen(address) as listener:
         name, port = listener.getsockname()[:2]
         click.echo(f"emu: waiting for gdb at {name}:{port}", err=True)
+        others = Refusals(listener)
         while True:
             connection, _ = listener.accept()
             with connection:
                 conversation = Conversation(
-                    session,
-                    Socket(connection),
-                    monitor=monitor(session),
-                    path=path,
-                    log=logging,
-                    meanwhile=lambda: refuse_others(listener),
-                )
+                    session, Socket(connection), monitor=monitor(session), path=path, log=logging,
+                    others=others,
+                )  # fmt: skip
                 conversation.run()
+            others.close()
             if conversation.stub.killed:
                 return EXIT_OK
 
@@ -87,6 +86,9 @@ def monitor(session: Session) -> Callable[[str], str]:
             interpreter.execute(line)
         except EmuError as error:
             lines.append(f"error: {error}")
+        if interpreter.quit:
+            interpreter.quit = False
+            lines.append("error: leave with gdb's own detach, kill or disconnect")
         return "".join(f"{text}\n" for text in lines)
 
     return run

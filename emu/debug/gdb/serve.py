@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from emu.debug.gdb.packets import INTERRUPT, Reader, frame, to_hex
 from emu.debug.gdb.stub import Stub
-from emu.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from emu.debug.gdb.listening import Refusals
     from emu.debug.session import Session
 
 CHUNK: Final = 0x10000
-LOOPBACK: Final = {"", "localhost"}
+MOST_WAITING: Final = 64  # packets that came while the machine ran
 
 
 class Stream(Protocol):
@@ -93,7 +93,7 @@ class Conversation:
         monitor: Callable[[str], str],
         path: str = "",
         log: Callable[[str], None] | None = None,
-        meanwhile: Callable[[], None] = lambda: None,
+        others: Refusals | None = None,
     ) -> None:
         self.session = session
         self.stream = stream
@@ -102,7 +102,7 @@ class Conversation:
         self._waiting: list[bytes] = []
         self._gone = False
         self._log = log
-        self._meanwhile = meanwhile
+        self._others = others
         self._shown = [len(vm.console) for vm in session.host.vms]
 
     def run(self) -> None:
@@ -113,13 +113,12 @@ class Conversation:
                 while self._waiting and not self.stub.done:
                     self._answer(self._waiting.pop(0))
                 if not self.stub.done:
-                    self._meanwhile()
-                    self._receive(0.2)
+                    self._receive(wait=True)
         except OSError:
             pass  # whoever it was has hung up
         finally:
             self.session.interrupt = before
-            self.stub.forget_points()
+            self.stub.inserted.forget()
 
     def _answer(self, packet: bytes) -> None:
         if packet == INTERRUPT:
@@ -134,31 +133,40 @@ class Conversation:
             self._log(f"-> {reply[:200].decode('latin-1')}")
         self.stream.send(frame(reply))
 
-    def _receive(self, patience_s: float) -> None:
-        """Take in what has come, waiting so long for the first of it."""
-        readable, _, _ = select.select([self.stream.fileno()], [], [], patience_s)
-        if not readable:
+    def _receive(self, *, wait: bool) -> None:
+        """Take in what has come; wait: for the first of it."""
+        files: list[Stream | socket.socket] = [self.stream]
+        patience_s: float | None = None if wait else 0
+        if self._others is not None:
+            files += self._others.files()
+            patience_s = 1 if wait and self._others.waiting else patience_s
+        readable, _, _ = select.select(files, [], [], patience_s)
+        if self._others is not None and (self._others.waiting or readable):
+            self._others.look()
+        if self.stream not in readable:
             return
         data = self.stream.receive()
         if not data:
             self._gone = True
             return
         # Acknowledged unless gdb has already been told that nothing will be.
-        silent = self.stub.no_ack
+        silent = self._reader.trusting = self.stub.no_ack
         self._waiting += self._reader.feed(data)
         acknowledge = self._reader.take_acknowledge()
         if acknowledge and not silent:
             self.stream.send(acknowledge)
 
     def _interrupted(self) -> bool:
-        """Whether gdb wants the machine to stop; called while it runs."""
+        """Whether gdb wants the machine to stop; called while it runs.
+
+        Packets in the meantime are answered afterwards; one who sends many wants an answer.
+        """
         self._console()
-        self._meanwhile()
-        self._receive(0)
+        self._receive(wait=False)
         if INTERRUPT in self._waiting:
             self._waiting.remove(INTERRUPT)
             return True
-        return self._gone
+        return self._gone or len(self._waiting) > MOST_WAITING
 
     def _console(self) -> None:
         """Send what guests have written since the last time."""
@@ -171,36 +179,3 @@ class Conversation:
     def _print(self, text: bytes) -> None:
         for at in range(0, len(text), 1024):
             self.stream.send(frame(b"O" + to_hex(text[at : at + 1024])))
-
-
-def listen(where: str) -> socket.socket:
-    """Listen at HOST:PORT, :PORT or PORT; the loopback interface unless HOST says otherwise.
-
-    Raises ConfigError.
-    """
-    host, _, port = where.rpartition(":")
-    if not port.isdecimal() or len(port) > 5 or int(port) > 0xFFFF:
-        raise ConfigError(f"an address to listen at is HOST:PORT, got {where!r}")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1" if host in LOOPBACK else host.strip("[]"), int(port)))
-        listener.listen(4)
-    except OSError as error:
-        listener.close()
-        raise ConfigError(f"cannot listen at {where}: {error.strerror or error}") from None
-    return listener
-
-
-def refuse_others(listener: socket.socket) -> None:
-    """Turn away whoever else connects, with a sentence that gdb prints."""
-    while select.select([listener], [], [], 0)[0]:
-        other, _ = listener.accept()
-        with other:
-            other.settimeout(1)
-            try:
-                other.sendall(frame(b"O" + to_hex(b"emu: another gdb is connected already\n")))
-                other.sendall(frame(b"E.another gdb is connected already"))
-            except OSError:
-                continue

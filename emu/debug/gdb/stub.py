@@ -6,10 +6,8 @@ of the instruction when going forwards, behind it when going back.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
-from xml.sax.saxutils import quoteattr
+from typing import TYPE_CHECKING, Final, Literal, TypeVar
 
-from emu.debug.doorbells import virtual_thread
 from emu.debug.gdb.packets import (
     MAX_PACKET,
     PacketError,
@@ -20,9 +18,11 @@ from emu.debug.gdb.packets import (
     to_hex,
     unescape,
 )
-from emu.debug.gdb.registers import PC, R1, Register, registers_of, target_xml
+from emu.debug.gdb.points import Inserted
+from emu.debug.gdb.registers import PC, R1, STATES, Register, registers_of, target_xml
+from emu.debug.gdb.threads import is_any, no_threads, state_text, thread_list, vcpu_of
 from emu.debug.registers import set_register, vcpu_state
-from emu.debug.stops import Accesspoint, Breakpoint, Point, Stop
+from emu.debug.stops import Accesspoint, Stop
 from emu.errors import EmuError
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from emu.debug.session import Session
 
+T = TypeVar("T")
 SIGINT, SIGILL, SIGTRAP, SIGSEGV = 2, 4, 5, 11
 SIGNAL_OF_VECTOR: Final = {0x300: SIGSEGV, 0x400: SIGSEGV, 0x600: 7, 0x700: SIGILL, 0xE40: SIGILL}
 SUPPORTED: Final = (
@@ -38,8 +39,8 @@ SUPPORTED: Final = (
 )
 OK, EMPTY, BAD = b"OK", b"", b"E01"
 NO_SUCH_THREAD: Final = b"E16"
-MAX_WATCHED: Final = 0x10000
-ACCESSES: Final = {"2": ("watch", False), "3": ("rwatch", True), "4": ("awatch", True)}
+NEEDS_GUEST: Final = b"gGpPmMXTZzcCsSb"  # first letters of packets about a guest that is there
+MOVED: Final = "gdb shows what was before until `maintenance flush register-cache`"
 
 
 class Stub:
@@ -64,14 +65,15 @@ class Stub:
         self.done = False
         self.no_ack = False
         self.killed = False
+        self.extended = False
+        self.there = True  # the guest: in the extended mode gdb may kill it and run it anew
         self.general = 0
         self.control = 0
         self.registers = registers_of(session.host.generation.number)
         self._by_number = {row.number: row for row in self.registers}
-        self._points: dict[tuple[str, int, int], Point] = {}
+        self.inserted = Inserted(session)
         self._xml = target_xml(self.registers)
         self._stop = b"T05thread:01;"
-        self._over = False
 
     # -- one packet
 
@@ -84,8 +86,10 @@ class Stub:
 
     def _handle(self, packet: bytes) -> bytes | None:
         first, rest = packet[:1], packet[1:]
+        if not self.there and first and first in NEEDS_GUEST:
+            return BAD
         plain: dict[bytes, Callable[[bytes], bytes | None]] = {
-            b"?": lambda _: self._stop,
+            b"?": lambda _: self._stop if self.there else b"W00",
             b"g": self._read_all,
             b"G": self._write_all,
             b"p": self._read_one,
@@ -94,9 +98,9 @@ class Stub:
             b"M": self._write_memory,
             b"X": self._write_binary,
             b"H": self._select,
-            b"T": lambda text: OK if self._vcpu(text) is not None else NO_SUCH_THREAD,
-            b"Z": lambda text: self._insert(text, on=True),
-            b"z": lambda text: self._insert(text, on=False),
+            b"T": lambda text: OK if vcpu_of(self.session, text) is not None else NO_SUCH_THREAD,
+            b"Z": lambda text: self._point(text, on=True),
+            b"z": lambda text: self._point(text, on=False),
             b"c": lambda text: self._plain_resume(b"c", text),
             b"s": lambda text: self._plain_resume(b"s", text),
             b"C": lambda _: self._plain_resume(b"c", b""),
@@ -104,8 +108,8 @@ class Stub:
             b"b": self._reverse,
             b"D": self._detach,
             b"k": self._kill,
-            b"!": lambda _: OK,
-            b"R": lambda _: self._restart(),
+            b"!": self._extend,
+            b"R": self._restart,
             b"q": self._query,
             b"Q": self._set,
             b"v": self._verb,
@@ -115,21 +119,12 @@ class Stub:
 
     # -- threads
 
-    def _vcpu(self, text: bytes) -> int | None:
-        """Return the vcpu of a thread id (`2`, `p1.2`); None if there is none."""
-        if text.startswith(b"p"):
-            text = text.partition(b".")[2] or b"1"
-        index = number(text) - 1
-        return index if 0 <= index < len(self.session.host.vcpus) else None
-
     def _select(self, text: bytes) -> bytes:
         which, thread = text[:1], text[1:]
-        if thread.startswith(b"p"):
-            thread = thread.partition(b".")[2] or b"0"
-        if thread in (b"0", b"-1"):
+        if is_any(thread):
             index: int | None = None if which == b"c" else self.session.names.vcpu
         else:
-            index = self._vcpu(thread)
+            index = vcpu_of(self.session, thread)
             if index is None:
                 return NO_SUCH_THREAD
         if which == b"c":
@@ -142,17 +137,6 @@ class Stub:
         """Return the vcpu that a resumption without thread is about."""
         return self.control - 1 if self.control else self.general
 
-    def _thread_list(self) -> bytes:
-        rows = []
-        for vcpu in self.session.host.vcpus:
-            core, tir = virtual_thread(vcpu)
-            name = quoteattr(f"vcore{core}.t{tir}")
-            state = f"{vcpu_state(self.session, vcpu)} TIR={tir}"
-            rows.append(
-                f'<thread id="{vcpu.index + 1:x}" core="{core}" name={name}>{state}</thread>'
-            )
-        return f'<?xml version="1.0"?><threads>{"".join(rows)}</threads>'.encode("ascii")
-
     # -- registers
 
     def _value(self, row: Register) -> bytes:
@@ -161,14 +145,14 @@ class Stub:
             value = None
             if row.name == "vstate":
                 state = vcpu_state(self.session, self.session.host.vcpus[self.general])
-                value = ("running", "runnable", "ceded", "host", "stopped").index(state)
+                value = STATES.index(state.upper())
         else:
             value = self._in_general(lambda: self.session.evaluate("$" + row.reads))
         if value is None:
             return b"xx" * size
         return to_hex((value & (1 << row.bits) - 1).to_bytes(size, self._order()))
 
-    def _in_general(self, do: Callable[[], int]) -> int:
+    def _in_general(self, do: Callable[[], T]) -> T:
         """Do something as the vcpu that Hg chose."""
         session = self.session
         current, session.names.vcpu = session.names.vcpu, self.general
@@ -243,35 +227,12 @@ class Stub:
         if len(data) != size:
             return BAD
         if size:
-            self.session.write(address, data)
+            self._in_general(lambda: self.session.write(address, data))
         return OK
 
-    # -- points
-
-    def _insert(self, text: bytes, *, on: bool) -> bytes:
-        kind, _, rest = text.partition(b",")
-        if kind not in (b"0", b"1", b"2", b"3", b"4"):
-            return EMPTY
-        address, size = numbers(rest.partition(b";")[0], 2)
-        key = (kind.decode(), address, size)
-        session = self.session
-        if not on:
-            point = self._points.pop(key, None)
-            if point is not None and point in session.points:
-                session.points.remove(point)
-            return OK
-        if key in self._points:
-            return OK
-        if kind in (b"0", b"1"):
-            self._points[key] = session.break_at(address)
-            return OK
-        if not 1 <= size <= MAX_WATCHED:
-            return BAD
-        word, loads = ACCESSES[kind.decode()]
-        self._points[key] = session.watch_access(
-            address, size, loads=loads, stores=word != "rwatch", text=word
-        )
-        return OK
+    def _point(self, text: bytes, *, on: bool) -> bytes:
+        known = self._in_general(lambda: self.inserted.packet(text, on=on))
+        return OK if known else EMPTY
 
     # -- resuming
 
@@ -289,8 +250,8 @@ class Stub:
             if action[:1] not in (b"c", b"C", b"s", b"S", b"r") or not part:
                 return BAD
             index = None
-            if thread and thread not in (b"-1", b"p1.-1"):
-                index = self._vcpu(thread)
+            if thread and not is_any(thread):
+                index = vcpu_of(self.session, thread)
                 if index is None:
                     return NO_SUCH_THREAD
             chosen.append((action, index))
@@ -327,14 +288,18 @@ class Stub:
             return EMPTY
         session.select(self._moving())
         stop = session.reverse_stepi() if text == b"s" else session.reverse_cont()
-        if stop.points and isinstance(stop.points[0], Accesspoint):
+        if self.inserted.is_access(stop):
             # Going back one comes to an access when it has just been made; gdb undoes it then.
             session.timeline.goto(session.position + 1)
         return self._report(stop)
 
-    def _restart(self) -> bytes:
+    def _begin(self) -> bytes:
+        self.there = True
         self.session.timeline.goto(0)
         return self._report(self.session.begin())
+
+    def _restart(self, _: bytes) -> None:
+        self._begin()
 
     # -- stop replies
 
@@ -343,16 +308,17 @@ class Stub:
         index = session.names.vcpu if stop.vcpu is None else stop.vcpu
         self.general = index
         signal, extra = SIGTRAP, b""
-        if stop.kind == "breakpoint" and any(isinstance(p, Breakpoint) for p in stop.points):
-            extra = b"swbreak:;"
-        elif stop.points and isinstance(stop.points[0], Accesspoint):
-            point = stop.points[0]
-            extra = b"%s:%x;" % (point.text.encode(), point.address)
+        hit = self.inserted.hit(stop)
+        if hit is not None:
+            reason, point = hit
+            where = f"{point.address:x}" if isinstance(point, Accesspoint) else ""
+            extra = f"{reason}:{where};".encode()
         elif stop.kind == "begin":
             extra = b"replaylog:begin;"
         elif stop.kind == "interrupted":
             signal = SIGINT
-        elif stop.kind in ("waits", "watch", "catch"):
+        elif stop.kind in ("waits", "breakpoint", "watch", "catch"):
+            # Not gdb's own: it would ignore a breakpoint that it knows nothing of, and go on.
             signal = 0
             self.say(stop.text)
         elif stop.kind == "end":
@@ -396,27 +362,31 @@ class Stub:
         if name == b"Xfer":
             return self._xfer(rest)
         if name == b"C":
-            return b"QC%x" % (self.general + 1)
+            return b"QC%x" % (self.general + 1) if self.there else EMPTY
         if name == b"Attached":
             return b"1"
         if name == b"fThreadInfo":
-            return b"m" + b",".join(b"%x" % (v.index + 1) for v in self.session.host.vcpus)
+            ids = [b"%x" % (v.index + 1) for v in self.session.host.vcpus]
+            return b"m" + b",".join(ids) if self.there else b"l"
         if name == b"sThreadInfo":
             return b"l"
         if name == b"ThreadExtraInfo":
-            index = self._vcpu(rest)
+            index = vcpu_of(self.session, rest)
             if index is None:
                 return NO_SUCH_THREAD
-            state = vcpu_state(self.session, self.session.host.vcpus[index])
-            return to_hex(state.encode())
+            return to_hex(state_text(self.session, index).encode())
         if name == b"Rcmd":
             return self._command(from_hex(rest).decode("utf-8", "replace"))
         return EMPTY
 
     def _command(self, line: str) -> bytes:
-        self.session.select(self.general)
+        """Do what `monitor` says, for gdb's thread; which one that is, gdb decides alone."""
+        session = self.session
+        session.select(self.general)
+        before = session.position
         text = self.monitor(line)
-        self.general = self.session.names.vcpu
+        if session.position != before:
+            text += f"{MOVED}\n"
         data = text.encode("utf-8", "replace")
         room = MAX_PACKET // 2 - 16
         for at in range(0, len(data), room):
@@ -431,7 +401,7 @@ class Stub:
         if what == b"features" and annex == b"target.xml":
             data = self._xml
         elif what == b"threads" and not annex:
-            data = self._thread_list()
+            data = thread_list(self.session) if self.there else no_threads()
         elif what == b"exec-file" and self.path:
             data = self.path.encode()
         elif what in (b"features", b"exec-file"):
@@ -458,22 +428,25 @@ class Stub:
             self._kill(b"")
             return OK
         if name == b"Run":
-            return self._restart()
+            return self._begin()
         return EMPTY
 
     # -- leaving
 
+    def _extend(self, _: bytes) -> bytes:
+        self.extended = True
+        return OK
+
     def _detach(self, _: bytes) -> bytes:
-        self.forget_points()
-        self.done = True
+        self._let_go()
         return OK
 
     def _kill(self, _: bytes) -> None:
-        self.done = self.killed = True
+        self._let_go()
+        self.killed = not self.extended
 
-    def forget_points(self) -> None:
-        """Remove what gdb has inserted."""
-        for point in self._points.values():
-            if point in self.session.points:
-                self.session.points.remove(point)
-        self._points.clear()
+    def _let_go(self) -> None:
+        """Have no guest any more; in the extended mode the conversation goes on without one."""
+        self.inserted.forget()
+        self.there = False
+        self.done = not self.extended

@@ -39,6 +39,17 @@ def test_a_damaged_packet_is_refused_and_the_next_one_read():
     assert reader.take_acknowledge() == b"-+"
 
 
+def test_a_packet_that_was_cut_off_does_not_take_the_next_one_with_it():
+    reader = Reader()
+    assert list(reader.feed(b"$m1000,4" + frame(b"?"))) == [b"?"]
+
+
+def test_where_nothing_is_acknowledged_sums_are_not_looked_at():
+    reader = Reader()
+    reader.trusting = True
+    assert list(reader.feed(b"$g#00")) == [b"g"]
+
+
 def test_a_packet_without_end_does_not_fill_the_memory():
     reader = Reader()
     for _ in range(40):

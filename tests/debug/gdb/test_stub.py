@@ -9,9 +9,10 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from debug.test_session import CALLS, session
+from emu.debug.gdb.listening import Refusals, listen
 from emu.debug.gdb.packets import Reader, frame, unescape
 from emu.debug.gdb.registers import registers_of
-from emu.debug.gdb.serve import Conversation, Socket, listen, refuse_others
+from emu.debug.gdb.serve import Conversation, Socket
 from emu.debug.gdb.stub import Stub
 from emu.errors import ConfigError
 
@@ -46,7 +47,7 @@ def test_the_sequence_of_a_connection(stub):
     assert stub.handle(b"qfThreadInfo") == b"m1,2"
     assert stub.handle(b"qsThreadInfo") == b"l"
     assert stub.handle(b"vCont?") == b"vCont;c;C;s;S;r"
-    assert bytes.fromhex(stub.handle(b"qThreadExtraInfo,2").decode()) == b"host"
+    assert bytes.fromhex(stub.handle(b"qThreadExtraInfo,2").decode()) == b"host TIR=1"
 
 
 def test_threads_are_vcpus_from_one(stub):
@@ -171,6 +172,67 @@ def test_detaching_removes_what_gdb_inserted(stub):
     assert stub.session.points == []
 
 
+def test_in_the_extended_mode_a_killed_guest_can_be_run_again(stub):
+    start = address(stub, "_start")
+    assert stub.handle(b"!") == b"OK"
+    stub.handle(b"Z0,%x,4" % address(stub, "send"))
+    stub.handle(b"vCont;c")
+    assert stub.handle(b"vKill;a410") == b"OK"
+    assert not stub.done
+    assert stub.session.points == []
+    assert stub.handle(b"?") == b"W00"
+    assert stub.handle(b"qfThreadInfo") == b"l"
+    assert (
+        stub.handle(b"qXfer:threads:read::0,1000") == b'l<?xml version="1.0"?><threads></threads>'
+    )
+    assert stub.handle(b"qC") == b""
+    for packet in (b"g", b"m0,4", b"vCont;c", b"c", b"bs", b"Z0,10000,4", b"T1"):
+        assert stub.handle(packet) == b"E01"
+    assert b"40:%016x" % start in stub.handle(b"vRun;")
+    assert stub.handle(b"qfThreadInfo") == b"m1,2"
+    assert stub.handle(b"D") == b"OK"
+    assert not stub.done
+    assert stub.handle(b"R00") is None
+    assert b"40:%016x" % start in stub.handle(b"?")
+
+
+def test_without_the_extended_mode_killing_ends_it(stub):
+    assert stub.handle(b"vKill;a410") == b"OK"
+    assert stub.done
+    assert stub.killed
+
+
+def test_a_breakpoint_that_is_not_gdbs_stops_with_a_sentence(stub):
+    where = address(stub, "send")
+    stub.session.break_at(where)
+    assert stub.handle(b"vCont;c").startswith(b"T00thread:1;40:%016x" % where)
+    assert stub.printed == [b"breakpoint 1, %#x <send>\n" % where]
+
+
+def test_hardware_breakpoints_are_reported_as_such(stub):
+    where = address(stub, "send")
+    stub.handle(b"Z1,%x,4" % where)
+    assert b"hwbreak:;40:%016x" % where in stub.handle(b"vCont;c")
+
+
+def test_monitor_says_when_gdb_must_look_again_and_leaves_gdb_its_thread(stub):
+    def command(line):
+        if line == "switch v1":
+            stub.session.select(1)
+        else:
+            stub.session.stepi()
+        return "done\n"
+
+    stub.monitor = command
+    stub.handle(b"Hg1")
+    stub.handle(b"qRcmd," + b"stepi".hex().encode())
+    stub.handle(b"qRcmd," + b"switch v1".hex().encode())
+    assert stub.printed == [
+        b"done\ngdb shows what was before until `maintenance flush register-cache`\n", b"done\n",
+    ]  # fmt: skip
+    assert stub.handle(b"qC") == b"QC1"
+
+
 def test_no_packet_is_fatal(stub):
     source = random.Random(11)
     starts = [b"g", b"G", b"p", b"P", b"m", b"M", b"X", b"H", b"T", b"Z", b"z", b"qXfer:", b"q",
@@ -273,6 +335,7 @@ def test_packets_that_are_nearly_right_are_answered_too(seed):
     for _ in range(400):
         reply = stub.handle(nearly_valid(source))
         assert reply is None or isinstance(reply, bytes)
+    assert stub.handle(b"vRun;").startswith(b"T05thread:1;")  # it may have been killed
     assert len(stub.handle(b"g")) == 2 * sum(row.bits // 8 for row in stub.registers)
 
 
@@ -304,9 +367,7 @@ def served():
     def serve():
         connection, _ = listener.accept()
         with connection:
-            Conversation(
-                debugged, Socket(connection), monitor=str, meanwhile=lambda: refuse_others(listener)
-            ).run()
+            Conversation(debugged, Socket(connection), monitor=str, others=Refusals(listener)).run()
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
@@ -335,8 +396,10 @@ def test_a_second_gdb_is_refused_with_a_sentence(served):
     client.say(b"qC")
     assert client.hear() == b"QC1"
     other = Client(port)
-    assert bytes.fromhex(other.hear()[1:].decode()) == b"emu: another gdb is connected already\n"
-    assert other.hear() == b"E.another gdb is connected already"
+    for packet in (b"qSupported", b"vMustReplyEmpty"):
+        other.say(packet)
+        assert other.hear() == b"E.another gdb is connected already"
+    other.socket.close()
     client.say(b"qC")
     assert client.hear() == b"QC1"
 
