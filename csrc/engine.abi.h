@@ -9,11 +9,14 @@
  * Nodes, edges, counters, the event ring and the recorded schedule are not state.
  */
 
+enum { EMU_TURN_STEPS_BIT = 63 };  /* in an actor's slice: EMU_TURN_STEPS = 1 << this */
+
 /* ---- state: one window for each actor ---------------------------------------------------- */
 
 typedef struct {
     uint64_t node;             /* its next operation; 0 = its host code has returned */
-    uint64_t slice;            /* 1 + guest instructions left before others get their turn; 0: over */
+    uint64_t slice;            /* 1 + guest instructions left before others get their turn; 0: over;
+                                  EMU_TURN_STEPS + n: n steps are left */
     uint64_t priority;         /* EMU_SCHED_PCT: the highest goes first; 0 = it has none yet */
 } emu_actor;
 
@@ -124,6 +127,8 @@ typedef enum {
 typedef struct {
     uint64_t actor;
     uint64_t slice;
+    uint64_t steps;            /* not 0: it lasts so many steps instead, and ends wherever that is;
+                                  counted as for a machine that pays interrupts (see emu_step) */
 } emu_turn;
 
 /* Every change of the state is part of one step, and a step is never cut in two. So a run that is

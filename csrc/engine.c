@@ -507,13 +507,15 @@ static uint32_t choose(const emu_engine *e, const view *m, uint32_t scheduler)
     }
 }
 
-static int note_turn(emu_engine *e, uint32_t actor, uint64_t slice)
+#define EMU_TURN_STEPS (UINT64_C(1) << EMU_TURN_STEPS_BIT)
+
+static int note_turn(emu_engine *e, emu_turn turn)
 {
     if (!e->recording)
         return 1;
     if (!room((void **)&e->turns, e->nturns, &e->turns_size, sizeof *e->turns))
         return 0;
-    e->turns[e->nturns++] = (emu_turn){ .actor = actor, .slice = slice };
+    e->turns[e->nturns++] = turn;
     return 1;
 }
 
@@ -533,21 +535,20 @@ static emu_verdict begin_turn(emu_engine *e, const view *m, emu_run_args *r)
             return EMU_WALK_DEADLOCK;
         s->tb = nearest;
     }
-    uint64_t slice = r->slice;
+    emu_turn next = { .actor = a, .slice = r->slice };
     if (r->scheduler == EMU_SCHED_RANDOM || r->scheduler == EMU_SCHED_PCT) {
-        slice = 1 + random64(&s->sched_rng) % r->slice;
+        next.slice = 1 + random64(&s->sched_rng) % r->slice;
     } else if (r->scheduler == EMU_SCHED_REPLAY && r->next_turn < r->nturns) {
         const emu_turn *turn = &r->turns[r->next_turn++];
         if (turn->actor >= m->nactors || !enabled(e, m, (uint32_t)turn->actor)) {
             r->actor = (uint32_t)turn->actor;
             return EMU_WALK_DIVERGED;
         }
-        a = (uint32_t)turn->actor;
-        slice = turn->slice;
+        next = *turn;
     }
-    s->sched_last = 1 + a;
-    m->actor[a].slice = 1 + slice;
-    return note_turn(e, a, slice) ? EMU_WALK_PAUSE : EMU_WALK_MEMORY;
+    s->sched_last = 1 + next.actor;
+    m->actor[next.actor].slice = next.steps ? EMU_TURN_STEPS | next.steps : 1 + next.slice;
+    return note_turn(e, next) ? EMU_WALK_PAUSE : EMU_WALK_MEMORY;
 }
 
 /* ---- the walk ---------------------------------------------------------------------------- */
@@ -882,6 +883,22 @@ static emu_verdict walk(emu_engine *e, const view *m, uint32_t actor, emu_run_ar
     }
 }
 
+/* The same in a turn that lasts a number of steps. What Python does for EMU_WALK_CALL is one. */
+static emu_verdict walk_steps(emu_engine *e, const view *m, uint32_t actor, emu_run_args *r,
+                              uint64_t *visits)
+{
+    emu_actor *me = &m->actor[actor];
+    uint64_t left = me->slice & ~EMU_TURN_STEPS, before = r->steps, limit = r->max_steps;
+    if (left < limit - before)
+        r->max_steps = before + left;
+    emu_verdict verdict = walk(e, m, actor, r, visits);
+    r->max_steps = limit;
+    uint64_t done = r->steps - before + (verdict == EMU_WALK_CALL);
+    if (me->slice)
+        me->slice = done < left ? EMU_TURN_STEPS | (left - done) : 0;
+    return verdict;
+}
+
 /* ---- one operation at a time (engine.h) ----------------------------------------------------- */
 
 const emu_node *emu_engine_at(const emu_engine *e, uint32_t at)
@@ -941,7 +958,8 @@ emu_verdict emu_engine_run(emu_engine *e, emu_machine *machine, emu_run_args *r)
                 return EMU_WALK_PAUSE;
             }
         }
-        emu_verdict verdict = walk(e, m, actor, r, &steps);
+        int counted = m->actor[actor].slice >= EMU_TURN_STEPS;
+        emu_verdict verdict = (counted ? walk_steps : walk)(e, m, actor, r, &steps);
         if (verdict != EMU_WALK_PAUSE)
             return verdict;
     }

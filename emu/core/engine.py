@@ -42,10 +42,15 @@ class Order(IntEnum):
 
 
 class Turn(NamedTuple):
-    """One entry of a schedule: an actor, and how many guest instructions it may do."""
+    """One entry of a schedule: an actor, and how many guest instructions it may do.
+
+    steps: not 0: how many steps it does instead, of guest or host code (`emu_step`), unless it
+    waits before.
+    """
 
     actor: int
     slice: int
+    steps: int = 0
 
 
 class Observed(NamedTuple):
@@ -289,7 +294,7 @@ class Engine:
         n = lib.emu_engine_recorded(self._engine, ffi.NULL, 0)
         turns = ffi.new("emu_turn[]", n)
         lib.emu_engine_recorded(self._engine, turns, n)
-        return [Turn(turn.actor, turn.slice) for turn in turns]
+        return [Turn(turn.actor, turn.slice, turn.steps) for turn in turns]
 
     # -- consoles
 

@@ -243,12 +243,16 @@ class History(ABC):
 
     def edit(self, text: str, words: Mapping[int, int], patches: Sequence[Patch] = ()) -> None:
         """Change the state by hand: a step of its own, after which the future is open again."""
-        if self.end is not None and self.position >= self.end.position:
+        if self.is_over():
             raise ReplayError("the run is over here; go back before you change something")
         self.forget_future()
         change = Edit(self.position, text, dict(words), tuple(patches))
         self.edits.append(change)
         self._perform(change)
+
+    def is_over(self) -> bool:
+        """Whether nothing that is changed here could make the run go on."""
+        return self.end is not None and self.position >= self.end.position
 
     def forget_future(self) -> None:
         """Make the present position the end of what is recorded."""

@@ -326,6 +326,8 @@ class Session:
         host = self.host
         if not 0 <= actor < len(host.actors):
             raise ConfigError(f"an actor must be 0 to {len(host.actors) - 1}, got {actor}")
+        if self.timeline.is_over():
+            raise ConfigError("the run is over here")
         if not self.timeline.can_go(actor):
             raise ConfigError(f"{host.actor_name(actor)} waits and cannot go on")
         if host.engine.turn(host.machine) == actor:
@@ -335,6 +337,8 @@ class Session:
     def run_alone(self, actor: int, count: int) -> Stop:
         """Let one actor do so many steps while all others stand still."""
         for _ in range(count):
+            if self.timeline.is_over():
+                return self._arrive(self._advance.go(limit=self.position + 1))
             try:
                 self.give_turn(actor)
             except ConfigError as error:
@@ -424,6 +428,10 @@ class Session:
 
     def _node(self, actor: int) -> int:
         return int(self.host.words[self.host.machine.area("actor") + ACTOR_WORDS * actor])
+
+    def rest(self, stop: Stop) -> Stop:
+        """Come to rest here, wherever the history was brought to."""
+        return self._arrive(stop)
 
     def _arrive(self, stop: Stop) -> Stop:
         """Come to rest."""

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, cast
 
-from emu.core.engine import ACTOR_WORDS, Verdict, fields
-from emu.core.watching import StoppedBy
-from emu.debug.history import MOST_BYTES, PLENTY, End, Halt, History
+from emu.core.engine import ACTOR_WORDS, StepKind, Verdict, fields
+from emu.core.watching import StoppedBy, Watching
+from emu.debug.history import FAR, MOST_BYTES, PLENTY, End, Halt, History
 from emu.hv.host import Outcome
-from emu.hv.schedulers import RoundRobin, Scheduler
+from emu.hv.schedulers import Replay, RoundRobin, Scheduler
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from emu.core.engine import Turn
     from emu.core.machine import Snapshot
-    from emu.core.watching import Watching
     from emu.hv.host import Host
 
 INTERVAL: Final = 1 << 18
@@ -67,11 +67,36 @@ class Timeline(History):
 
     def give_turn(self, actor: int, instructions: int) -> None:
         """Make an actor the one whose turn it is, for so many guest instructions."""
-        words = {
-            self.host.machine_refs.sched_last: 1 + actor,
-            self.machine.area("actor") + ACTOR_WORDS * actor + SLICE: 1 + instructions,
-        }
+        first = self.machine.area("actor") + SLICE
+        slices = range(first, first + ACTOR_WORDS * len(self.host.actors), ACTOR_WORDS)
+        words = {ref: 0 for ref in slices if self.host.words[ref]}  # whoever had it has it no more
+        words |= {self.host.machine_refs.sched_last: 1 + actor, slices[actor]: 1 + instructions}
         self.edit(f"the turn of {self.host.actor_name(actor)}", words)
+
+    def follow(self, turns: Sequence[Turn]) -> None:
+        """Go back to the beginning, and do these turns, and then as RoundRobin does."""
+        self.goto(0)
+        self.forget_future()
+        self._order, self._slice = self.host.prepare(Replay(tuple(turns)))
+        self._moments.clear()
+        self._remember()
+        begun = Watching(kinds=[StepKind.TURN])
+        while self.host.engine.next_turn < len(turns):
+            halt = self.forward(watching=begun)
+            if halt.kind in ("end", "interrupted"):
+                return
+        if turns:
+            over = Watching(kinds=[StepKind.TURN])
+            halt = self.forward(self.position + (turns[-1].steps or FAR), watching=over)
+            if halt.by is StoppedBy.KIND:
+                self.goto(self.position - 1)
+
+    def is_over(self) -> bool:
+        """Whether the guest has exited here, or the limit is reached; a deadlock can be undone."""
+        if self.host.words[self.host.machine_refs.stopped]:
+            return True
+        outcome = None if self.end is None else self.end.outcome
+        return outcome is not None and outcome.kind == "limit" and super().is_over()
 
     def _pass_breakpoint(self) -> None:
         actor = self.host.engine.turn(self.machine)

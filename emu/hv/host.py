@@ -622,6 +622,8 @@ class Host:
                 return Order.PCT, slice_
             case Replay(turns=turns, slice=slice_):
                 self.engine.set_turns(turns)
+                if any(turn.steps for turn in turns):
+                    self.machine.pay_interrupts(True)  # as they were counted
                 return Order.REPLAY, slice_
 
     def _call(self, stop: Stop) -> None:

@@ -3,8 +3,11 @@
     emu schedule 1
     v0 1000
     v1 12 *3
+    v0 7 steps
 
-`*N` stands for the same turn N times. Blank lines and what follows a `#` do not count.
+`*N` stands for the same turn N times. A turn of so many `steps` counts operations of host code too,
+and ends wherever that is: what was driven by hand. Any turn ends early if its actor waits. Blank
+lines and what follows a `#` do not count.
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 
 FIRST_LINE: Final = "emu schedule 1"
 MAX_TURNS: Final = 10_000_000
-_LINE: Final = re.compile(r"(\S{1,40})\s+([0-9]{1,18})(?:\s+\*([0-9]{1,8}))?")
+_LINE: Final = re.compile(r"(\S{1,40})\s+([0-9]{1,18})(\s+steps)?(?:\s+\*([0-9]{1,8}))?")
 
 
 def schedule_lines(turns: Iterable[Turn], actors: Sequence[str]) -> Iterator[str]:
@@ -31,7 +34,8 @@ def schedule_lines(turns: Iterable[Turn], actors: Sequence[str]) -> Iterator[str
     for turn, group in groups:
         times = sum(1 for _ in group)
         again = f" *{times}" if times > 1 else ""
-        yield f"{actors[turn.actor]} {turn.slice}{again}"
+        length = f"{turn.steps} steps" if turn.steps else f"{turn.slice}"
+        yield f"{actors[turn.actor]} {length}{again}"
 
 
 def parse_schedule(text: str, actors: Sequence[str]) -> tuple[Turn, ...]:
@@ -51,13 +55,16 @@ def parse_schedule(text: str, actors: Sequence[str]) -> tuple[Turn, ...]:
         match = _LINE.fullmatch(line)
         if match is None:
             raise ReplayError(
-                f"schedule, line {number}: a turn is an actor and a number of instructions, "
-                f"got {line[:40]!r}"
+                f"schedule, line {number}: a turn is an actor and a number of instructions or "
+                f"steps, got {line[:40]!r}"
             )
-        name, times = match[1], int(match[3] or 1)
+        name, length, times = match[1], int(match[2]), int(match[4] or 1)
         if name not in numbers:
             raise ReplayError(f"schedule, line {number}: this machine has no actor {name!r}")
         if len(turns) + times > MAX_TURNS:
             raise ReplayError(f"a schedule has at most {MAX_TURNS} turns")
-        turns += [Turn(numbers[name], int(match[2]))] * times
+        if match[3] and not length:
+            raise ReplayError(f"schedule, line {number}: a turn has at least 1 step")
+        actor = numbers[name]
+        turns += [Turn(actor, 0, length) if match[3] else Turn(actor, length)] * times
     return tuple(turns)

@@ -126,11 +126,19 @@ def instruction_interrupts(row: Insn) -> list[tuple[str, str]]:
     if facility:
         code = f"interruption code {facility.ic}"
         if facility.fscr:
-            found.append((_vector("facility_unavailable"),
-                          f"in problem state if FSCR disables {facility.name}; {code}"))
+            found.append(
+                (
+                    _vector("facility_unavailable"),
+                    f"in problem state if FSCR disables {facility.name}; {code}",
+                )
+            )
         if facility.hfscr:
-            found.append((_vector("hypervisor_facility_unavailable"),
-                          f"in the guest if HFSCR disables {facility.name}; {code}"))
+            found.append(
+                (
+                    _vector("hypervisor_facility_unavailable"),
+                    f"in the guest if HFSCR disables {facility.name}; {code}",
+                )
+            )
     if row.load or row.store:
         found.append((_vector("data_storage"), "the address lies outside the partition"))
     if row.aligned:
@@ -142,10 +150,15 @@ def instruction_interrupts(row: Insn) -> list[tuple[str, str]]:
     if row.name in {"mfspr", "mtspr"}:
         found.append((_vector("program"), "the register is not for this state; SRR1[45] = 1"))
         found.append((_vector("facility_unavailable"), "FSCR disables the register's facility"))
-        found.append((_vector("hypervisor_facility_unavailable"),
-                      "HFSCR disables the register's facility"))
-        found.append((_vector("emulation_assistance"),
-                      "SPR 0; in problem state any number that names no register"))
+        found.append(
+            (_vector("hypervisor_facility_unavailable"), "HFSCR disables the register's facility")
+        )
+        found.append(
+            (
+                _vector("emulation_assistance"),
+                "SPR 0; in problem state any number that names no register",
+            )
+        )
     if row.name == "sc":
         found.append((_vector("system_call"), "always; with LEV = 1 it is an hcall"))
     if row.since > 7 or row.until:
@@ -210,8 +223,9 @@ def instruction_page(row: Insn, *, aliases: bool = True) -> str:
     lines += _section("Fields", _columns(_fields(row)))
     facts = [("opcode", f"{row.match & row.opcode_mask:#010x}, mask {row.opcode_mask:#010x}")]
     if row.rtl:
-        lines += _section("Description", [piece for line in row.rtl.split("\n")
-                                          for piece in _wrap(line)])
+        lines += _section(
+            "Description", [piece for line in row.rtl.split("\n") for piece in _wrap(line)]
+        )
     facts.append(("privilege", _privilege(row)))
     facility = FACILITIES.get(row.facility)
     if facility:
@@ -366,8 +380,9 @@ def index() -> str:
         words = [variant.mnemonic for row in chapter.INSNS for variant in row.variants]
         lines += _section(title, _wrap(" ".join(words)))
     extended = dict.fromkeys(name for name, _ in ALIASES if not name.endswith(("+", "-")))
-    lines += _section("Extended mnemonics (a branch also with the hint + or -)",
-                      _wrap(" ".join(extended)))
+    lines += _section(
+        "Extended mnemonics (a branch also with the hint + or -)", _wrap(" ".join(extended))
+    )
     names = list(dict.fromkeys(row.name for row in sprs.SPRS))
     lines += _section("Registers (or sprN by number)", _wrap(" ".join(["msr", *names, "dbell"])))
     titles = [f"{row.vector:#x} {row.name}" for row in interrupts.INTERRUPTS]

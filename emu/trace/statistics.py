@@ -62,6 +62,7 @@ class Statistics:
         refs = {vcpu.index: vcpu.arch.ic for vcpu in vm.vcpus}
         self.instructions = row("instructions", lambda index: words[refs[index]])
         self.exits = [event_row(f"exit: {event.case}", event) for event in EXITS]
+
         def doorbell_row(name: str, event: Event, deed: Deed) -> Row:
             return row(name, lambda index: events[index][event] + machine.count(index, deed))
 
@@ -85,9 +86,7 @@ class Statistics:
 
     def doorbell_totals(self) -> dict[str, int]:
         """Doorbells sent, taken, coalesced, cleared and ignored, by all vcpus."""
-        totals = {
-            name: row.total for name, row in zip(DOORBELLS, self.doorbells, strict=True)
-        }
+        totals = {name: row.total for name, row in zip(DOORBELLS, self.doorbells, strict=True)}
         names = [interrupt.name for interrupt in INTERRUPTS]
         taken = self.interrupts[names.index(BY_NAME["doorbell"].name)].total
         return {"sent": totals.pop("sent"), "taken": taken, **totals}

@@ -221,3 +221,19 @@ def test_runs_with_all_of_it_are_replayed_exactly(seed):
     for position, digest in reversed(passed):
         debugged.goto(position)
         assert debugged.timeline.digest() == digest
+
+
+@pytest.mark.parametrize("host", ["power8", "power9"])
+def test_a_deadlock_is_undone_by_a_doorbell_and_comes_again_without_it(host):
+    debugged = session(NAPPING.replace("bne nap", "nop; b nap"), smt=2, host=host)
+    stop = debugged.cont()
+    assert (stop.kind, stop.text.splitlines()[0]) == ("end", "deadlock: no vcpu can ever run again")
+    before = states(debugged)
+    injecting.doorbell(debugged, debugged.host.vcpus[1])
+    assert debugged.cont().kind == "end"
+    assert debugged.evaluate("v1.r17") == 1
+    after = states(debugged)
+    debugged.goto(before[0])
+    assert states(debugged) == before
+    debugged.goto(after[0])
+    assert states(debugged) == after

@@ -142,7 +142,7 @@ def test_what_is_shown(prompt, command, expected):
         ("p 0x10000000000000000", "a number must be 0 to 2\\^64-1"),
         ("x/9999x 0", "a count must be 1 to 1024"),
         ("source /no/such/file", "cannot read"),
-        ("load /no/such/file", "is no saved session"),
+        ("load /no/such/file", "cannot read"),
         ("python 1/0", "python: ZeroDivisionError"),
         ("help nonsense", "no command or instruction"),
         ("info nonsense", "info knows"),
@@ -177,7 +177,7 @@ def test_a_race_is_driven_by_hand_saved_and_done_again(prompt, tmp_path):
     with pytest.raises(EmuError, match="has format 1, got 9"):
         prompt(f"load {path}")
     path.write_text("{}")
-    with pytest.raises(EmuError, match="is no saved session"):
+    with pytest.raises(EmuError, match="no saved session"):
         prompt(f"load {path}")
 
 

@@ -11,7 +11,11 @@ from emu.errors import ReplayError
 from emu.hv.schedule_text import MAX_TURNS, parse_schedule, schedule_lines
 
 ACTORS = ["v0", "v1", "cpu3"]
-TURNS = st.lists(st.builds(Turn, st.integers(0, 2), st.integers(0, 10**18 - 1)))
+COUNTS = st.integers(0, 10**18 - 1)
+TURNS = st.lists(
+    st.builds(Turn, st.integers(0, 2), COUNTS, st.just(0))
+    | st.builds(Turn, st.integers(0, 2), st.just(0), COUNTS.filter(bool))
+)
 
 
 @given(TURNS)
@@ -22,6 +26,8 @@ def test_what_is_written_is_read_back(turns):
 def test_the_same_turn_many_times_is_one_line():
     lines = list(schedule_lines([Turn(1, 5)] * 3 + [Turn(0, 1)], ACTORS))
     assert lines == ["emu schedule 1", "v1 5 *3", "v0 1"]
+    lines = list(schedule_lines([Turn(1, 0, 5)] * 2 + [Turn(1, 5)], ACTORS))
+    assert lines == ["emu schedule 1", "v1 5 steps *2", "v1 5"]
 
 
 def test_comments_and_blank_lines_do_not_count():
@@ -35,6 +41,8 @@ def test_comments_and_blank_lines_do_not_count():
         ("", "a schedule begins with 'emu schedule 1', got ''"),
         ("emu schedule 2\n", "a schedule begins with 'emu schedule 1', got 'emu schedule 2'"),
         ("emu schedule 1\nv0\n", "line 2: a turn is an actor and a number of instructions"),
+        ("emu schedule 1\nv0 0 steps\n", "line 2: a turn has at least 1 step"),
+        ("emu schedule 1\nv0 5 stairs\n", "line 2: a turn is an actor and a number"),
         ("emu schedule 1\n\nv0 -1\n", "line 3: a turn is an actor"),
         ("emu schedule 1\nv0 1 *\n", "line 2: a turn is an actor"),
         ("emu schedule 1\nv9 1\n", "line 2: this machine has no actor 'v9'"),

@@ -2,51 +2,44 @@
 
 from __future__ import annotations
 
-import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from emu.asm.source import read_bytes
 from emu.debug.choices import Choices
 from emu.debug.commands.table import CommandError, command, find, overview, usage
-from emu.debug.history import Edit, Patch
-from emu.debug.names import WORD
+from emu.debug.saved_session import restore_session, session_text
 from emu.debug.stops import Stop
-from emu.errors import EmuError
+from emu.debug.timeline import Timeline
+from emu.debug.turns import turns_so_far
+from emu.errors import EmuError, ReplayError
 from emu.explore.schedule import parse_short, short_text
+from emu.hv.schedule_text import FIRST_LINE, parse_schedule, schedule_lines
 
 if TYPE_CHECKING:
     from emu.debug.commands.interpreter import Interpreter
 
 
-FORMAT: Final = 1
 SESSION: Final = "session"
 
 
-@command("save", "FILE", "keep all that was done by hand, and this place, as text", group=SESSION)
+@command("save", "[schedule] FILE",
+         "keep all that was done by hand, and this place; or only the schedule, for `emu run`",
+         group=SESSION)  # fmt: skip
 def _save(it: Interpreter, text: str) -> None:
     line = it.session.timeline
+    match = re.fullmatch(r"schedule\s+(.+)", text)
     if isinstance(line, Choices):
         if line.edits:
             raise CommandError("a schedule has no place for what was changed by hand")
-        _write(text, short_text(line.schedule()) + "\n")
-        return
-    data = {
-        "format": FORMAT,
-        "position": line.position,
-        "digest": line.digest(),
-        "edits": [
-            {
-                "position": edit.position,
-                "text": edit.text,
-                "words": [[ref, value] for ref, value in edit.words.items()],
-                "memory": [[p.vm, p.address, p.data.hex()] for p in edit.patches],
-            }
-            for edit in line.edits
-            if edit.position < line.position
-        ],
-    }
-    _write(text, json.dumps(data, indent=1) + "\n")
+        _write(match[1] if match else text, short_text(line.schedule()) + "\n")
+    elif match and isinstance(line, Timeline):
+        names = [actor.name for actor in it.session.host.actors]
+        lines = schedule_lines(turns_so_far(line), names)
+        _write(match[1], "".join(f"{row}\n" for row in lines))
+    else:
+        _write(text, session_text(line))
 
 
 def _write(name: str, text: str) -> None:
@@ -58,41 +51,21 @@ def _write(name: str, text: str) -> None:
 
 @command("load", "FILE", "do again what was saved, and be where that was", group=SESSION)
 def _load(it: Interpreter, text: str) -> None:
-    session = it.session
-    if isinstance(session.timeline, Choices):
-        try:
-            plan = parse_short(Path(text).read_text("ascii"))
-        except (OSError, ValueError) as error:
-            raise CommandError(f"cannot read {text}: {error}") from None
-        session.timeline.follow(plan)
-        it.arrive(Stop("goto"))
-        return
+    line = it.session.timeline
     try:
-        data = json.loads(read_bytes(Path(text)))
-        if data["format"] != FORMAT:
-            raise CommandError(f"a saved session has format {FORMAT}, got {data['format']!r}")
-        edits = [
-            Edit(
-                int(row["position"]),
-                str(row["text"]),
-                {int(ref): int(value) & WORD for ref, value in row["words"]},
-                [Patch(int(vm), int(at), bytes.fromhex(raw)) for vm, at, raw in row["memory"]],
-            )
-            for row in data["edits"]
-        ]
-        position, digest = int(data["position"]), str(data["digest"])
-    except (OSError, ValueError, LookupError, TypeError, ArithmeticError, RecursionError) as error:
-        raise CommandError(f"{text} is no saved session: {error}") from None
-    nwords = len(session.host.words)
-    if any(not 0 <= ref < nwords for edit in edits for ref in edit.words):
-        raise CommandError(f"{text} is of another machine")
-    session.timeline.goto(0)
-    session.timeline.forget_future()
-    session.timeline.edits = sorted(edits, key=lambda edit: edit.position)
-    stop = session.goto(position)
-    if session.timeline.digest() != digest:
-        raise CommandError(f"{text} is of another guest or machine: the state differs")
-    it.arrive(stop)
+        data = read_bytes(Path(text)).decode("utf-8", "replace")
+        if isinstance(line, Choices):
+            line.follow(parse_short(data))
+        elif isinstance(line, Timeline) and data.startswith(FIRST_LINE):
+            names = [actor.name for actor in it.session.host.actors]
+            line.follow(parse_schedule(data, names))
+        else:
+            restore_session(line, data)
+    except (OSError, ValueError) as error:
+        raise CommandError(f"cannot read {text}: {error}") from None
+    except ReplayError as error:
+        raise CommandError(f"{text}: {error}") from None
+    it.arrive(it.session.rest(Stop("goto")))
 
 
 @command("source", "FILE", "run commands from a file", group=SESSION)
