@@ -423,7 +423,7 @@ class Stub:
         if name == b"Cont?":
             return b"vCont;c;C;s;S;r"
         if name == b"Cont":
-            return self._vcont(rest)
+            return self._vcont(rest) if self.there else BAD
         if name == b"Kill":
             self._kill(b"")
             return OK
