@@ -18,8 +18,10 @@ from emu.cli.exit_codes import EXIT_INTERRUPTED, EXIT_OK, EXIT_VIOLATION
 from emu.errors import ConfigError
 
 if TYPE_CHECKING:
-    from emu.fuzz.campaign import Batch, Plan
+    from emu.fuzz.corpus import Folder
     from emu.fuzz.examine import Finding
+    from emu.fuzz.executors import Executor
+    from emu.fuzz.plan import Batch, Plan
 
 HOSTS = ("power7", "power8", "power9")
 DEFAULT_RUNS = 1000
@@ -46,6 +48,22 @@ DEFAULT_RUNS = 1000
               help="Of everything that is drawn.")  # fmt: skip
 @click.option("--jobs", type=click.IntRange(1, 256), default=1, show_default=True,
               help="Processes.")  # fmt: skip
+@click.option("--scheduler", metavar="ADDRESS",
+              help="Let the workers of a Dask scheduler do it: tcp://HOST:8786. Needs the extra "
+                   "`cluster`.")  # fmt: skip
+@click.option(
+    "--corpus",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Begin with the programs there, and keep there those that reach something new.",
+)
+@click.option(
+    "--coverage",
+    "coverage_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write what was reached and what never, - for standard output.",
+)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path),
               default=Path("findings"), show_default=True,
               help="Where cases are written; made if there is one.")  # fmt: skip
@@ -64,6 +82,9 @@ def command(
     bugs: tuple[str, ...],
     seed: int,
     jobs: int,
+    scheduler: str | None,
+    corpus: Path | None,
+    coverage_file: Path | None,
     out: Path,
     as_json: bool,
     junit_file: Path | None,
@@ -75,10 +96,15 @@ def command(
     """
     # Imported here: `emu fuzz --help` needs none of it.
     from emu.explore.zoo import concerned, must_concern
-    from emu.fuzz.campaign import Batch, Plan, campaign
+    from emu.fuzz.campaign import campaign
+    from emu.fuzz.corpus import Folder
+    from emu.fuzz.coverage import coverage_text
+    from emu.fuzz.plan import Batch, Plan
     from emu.fuzz.programs import Bounds
     from emu.fuzz.properties import chosen
 
+    if as_json and str(coverage_file) == "-":
+        raise click.UsageError("--json leaves no room for another report on standard output")
     if list_properties:
         for row in chosen(properties):
             click.echo(f"{row.name}\n    {row.sentence}\n    {row.page}")
@@ -100,10 +126,12 @@ def command(
     )
     if "power7" in plan.hosts and smt == "8":
         raise ConfigError("power7 has SMT modes 1, 2 and 4, got smt 8")
-    reporter = _Reporter(out)
+    folder = None if corpus is None else Folder(corpus)
+    known = [] if folder is None else list(folder.read())
+    reporter = _Reporter(out, folder)
     interrupted = False
     try:
-        campaign(plan, jobs, reporter.tell)
+        campaign(plan, reporter.tell, _executor(plan, jobs, scheduler), known)
     except KeyboardInterrupt:
         interrupted = True
     reporter.end()
@@ -112,6 +140,10 @@ def command(
         click.echo(json.dumps(_report(total, elapsed, out)))
     else:
         _print(total, elapsed, out)
+    if str(coverage_file) == "-":
+        click.echo(coverage_text(total.coverage), nl=False)
+    elif coverage_file is not None:
+        _write(coverage_file, coverage_text(total.coverage))
     if junit_file is not None:
         _write(junit_file, _junit(plan, total))
     if interrupted:
@@ -120,12 +152,25 @@ def command(
     return EXIT_VIOLATION if total.findings else EXIT_OK
 
 
-class _Reporter:
-    """The progress line on standard error, and cases as soon as they are found."""
+def _executor(plan: Plan, jobs: int, scheduler: str | None) -> Executor | None:
+    """Who does it; None: this process."""
+    from emu.fuzz.cluster import Cluster
+    from emu.fuzz.executors import Processes
 
-    def __init__(self, out: Path) -> None:
+    if scheduler is not None:
+        if jobs != 1:
+            raise click.UsageError("--scheduler has its own workers: it goes without --jobs")
+        return Cluster(plan, scheduler)
+    return None if jobs == 1 else Processes(plan, jobs)
+
+
+class _Reporter:
+    """The progress line on standard error, and cases and programs as soon as they are found."""
+
+    def __init__(self, out: Path, corpus: Folder | None) -> None:
         self._out = out
-        self._written = 0
+        self._corpus = corpus
+        self._written = self._kept = 0
         self._terminal = sys.stderr.isatty()
         self._line = ""
         self._next = 0.0
@@ -139,6 +184,10 @@ class _Reporter:
             self._out.mkdir(parents=True, exist_ok=True)
             _write(case_path(self._out, finding), finding.text)
         self._written = len(total.findings)
+        if self._corpus is not None:
+            for kept in total.kept[self._kept :]:
+                self._corpus.write(kept.program, kept.host)
+        self._kept = len(total.kept)
         self._line = _progress(total, elapsed)
         if self._terminal:
             click.echo(f"\r\x1b[K{self._line}", nl=False, err=True)
@@ -158,8 +207,13 @@ def _progress(total: Batch, elapsed: float) -> str:
     return (
         f"{elapsed:6.1f} s  programs {total.programs} ({total.programs / rate:.0f}/s)  "
         f"states {total.states} ({total.states / rate:.0f}/s)  exhaustive {share:.1f}%  "
-        f"found {len(total.findings)}"
+        f"steps {_steps(total)}  corpus {len(total.kept)}  found {len(total.findings)}"
     )
+
+
+def _steps(total: Batch) -> int:
+    """Steps of host code that were reached, of all hosts together."""
+    return sum(item.kind == "step" for item in total.coverage)
 
 
 def case_path(out: Path, finding: Finding) -> Path:
@@ -180,6 +234,7 @@ def _write(path: Path, text: str) -> None:
 
 def _report(total: Batch, elapsed: float, out: Path) -> dict[str, object]:
     from emu.explore.schedule import short_text
+    from emu.fuzz.coverage import coverage_object
 
     return {
         "schema": 1,
@@ -201,17 +256,21 @@ def _report(total: Batch, elapsed: float, out: Path) -> dict[str, object]:
         "states": total.states,
         "exhaustive": total.exhaustive,
         "refused": total.refused,
+        "repeats": total.repeats,
+        "mutants": total.mutants,
+        "corpus": len(total.kept),
         "operations": dict(sorted(total.operations.items())),
+        "coverage": coverage_object(total.coverage),
         "seconds": round(elapsed, 3),
     }
 
 
 def _print(total: Batch, elapsed: float, out: Path) -> None:
-    from emu.fuzz.campaign import never_drawn
+    from emu.fuzz.plan import never_drawn
 
     for finding in total.findings:
         click.echo(f"{finding.rule} on {finding.host}: {finding.case.expected}\n")
-        click.echo(finding.case.program)
+        click.echo(finding.case.assembly)
         click.echo(f"replay: emu replay {case_path(out, finding)}\n")
     click.echo(_progress(total, elapsed))
     missing = never_drawn(total)

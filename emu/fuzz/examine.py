@@ -16,11 +16,13 @@ from emu.fuzz.lowering import litmus
 from emu.fuzz.programs import Program, smaller
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
     from emu.explore.litmus.laboratory import Laboratory
     from emu.explore.litmus.model import Litmus
+    from emu.explore.litmus.stage import Stage
     from emu.explore.litmus.verdict import Result
+    from emu.fuzz.coverage import Item, Observer
     from emu.fuzz.properties import Property
 
 MAX_STATES: Final = 50_000
@@ -49,11 +51,13 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """What a search over one program found."""
+    """What a search over one program found. broken: a property of which there were enough."""
 
     states: int
     exhaustive: bool
     finding: Finding | None
+    broken: str
+    items: frozenset[Item]
 
 
 class Examiner:
@@ -67,28 +71,39 @@ class Examiner:
         host: str,
         properties: Sequence[Property],
         laboratory: Laboratory,
+        observer: Observer,
         bugs: Sequence[str] = (),
     ) -> None:
         self._host = host
         self._properties = properties
         self._laboratory = laboratory
+        self._observer = observer
         self._bugs = bugs
 
-    def examine(self, program: Program) -> Examined:
+    def examine(self, program: Program, enough: Container[str] = ()) -> Examined:
         """Search a program; what is wrong with it is made as small as it can be.
 
-        Raises SearchRefusedError.
+        enough: properties whose breaches are only counted. Raises SearchRefusedError.
         """
-        result = self._run(litmus(program, self._host))
-        finding = None
+        reached: list[frozenset[Item]] = []
+
+        def look(stage: Stage) -> None:
+            reached.append(self._observer.look(stage, self._host))
+
+        test = litmus(program, self._host)
+        result = run(test, OPTIONS, self._host, laboratory=self._laboratory, look=look)
+        items = reached[0]
         for row in self._properties:
             if self._breach(program, result, row) is not None:
-                finding = self._finding(program, row)
-                break
-        return Examined(result.states, result.complete, finding)
+                finding = None if row.name in enough else self._finding(program, row)
+                broken = row.name if finding is None else ""
+                return Examined(result.states, result.complete, finding, broken, items)
+        return Examined(result.states, result.complete, None, "", items)
 
     def _run(self, test: Litmus, host: str = "") -> Result:
-        return run(test, OPTIONS, host or self._host, laboratory=self._laboratory)
+        """Search what is beside the program: a plainer or a smaller one."""
+        host = host or self._host
+        return run(test, OPTIONS, host, laboratory=self._laboratory, look=self._observer.pass_over)
 
     def _breach(self, program: Program, result: Result, row: Property) -> Violation | None:
         """The violation of a property in a result, without a schedule if an outcome shows it."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import re
+import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -45,6 +50,75 @@ def test_a_finding_is_exit_code_7_and_a_case_that_replays(capsys, tmp_path, monk
     assert f"replay: emu replay {violation['case']}" in capsys.readouterr().out
     suite = ET.fromstring(junit.read_text())  # noqa: S314  our own text
     assert suite.get("failures") == "1"
+
+
+def test_a_corpus_is_kept_and_gone_on_with(capsys, tmp_path):
+    corpus = tmp_path / "corpus"
+    arguments = ["fuzz", "--host", "power9", "--vcpus", "2", "--json", "--corpus", str(corpus)]
+    assert exit_code_of([*arguments, "--runs", "25"]) == 0
+    first = json.loads(capsys.readouterr().out)
+    files = sorted(corpus.iterdir())
+    assert len(files) == first["corpus"] > 3
+    assert exit_code_of([*arguments, "--runs", "1"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again["runs"] == len(files)
+    assert again["coverage"] == first["coverage"]
+    assert sorted(corpus.iterdir()) == files
+    files[0].write_text("nothing")
+    assert exit_code_of([*arguments, "--runs", "1"]) == 3
+    assert f"emu: {files[0]}: this is no TOML" in capsys.readouterr().err
+
+
+def test_coverage_says_what_was_never_reached(capsys, tmp_path):
+    arguments = ["fuzz", "--host", "power9", "--runs", "5", "--coverage"]
+    assert exit_code_of([*arguments, "-"]) == 0
+    assert "exit: never reached\n" in capsys.readouterr().out
+    assert exit_code_of([*arguments, str(tmp_path / "coverage.txt")]) == 0
+    assert "instruction: never reached\n" in (tmp_path / "coverage.txt").read_text()
+    assert exit_code_of([*arguments, "-", "--json"]) == 2
+
+
+def test_progress_has_steps_and_corpus_and_findings(capsys):
+    assert exit_code_of(["fuzz", "--host", "power9", "--runs", "5"]) == 0
+    assert re.search(r"steps [1-9]\d*  corpus [1-9]\d*  found 0\n", capsys.readouterr().err)
+
+
+def alive_in_group(group):
+    """Processes of a group that are more than a return code."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _parent, of = entry.read_text().rpartition(")")[2].split()[:3]
+            if int(of) == group and state != "Z":
+                found.append(entry.parent.name)
+    return found
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_ctrl_c_ends_a_timed_campaign_with_what_it_found(jobs, tmp_path):
+    command = [sys.executable, "-m", "emu", "fuzz", "--time", "600", "--host", "power9"]
+    command += ["--jobs", jobs, "--vcpus", "2", "--corpus", str(tmp_path)]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    while not list(tmp_path.iterdir()):
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "found 0" in out
+    assert err.endswith("emu: interrupted\n")
+    assert "Traceback" not in err
+    deadline = time.monotonic() + 10
+    while alive_in_group(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not alive_in_group(process.pid)
+
+
+def test_a_scheduler_goes_without_jobs(capsys):
+    arguments = ["fuzz", "--runs", "1", "--jobs", "2", "--scheduler", "tcp://127.0.0.1:1"]
+    assert exit_code_of(arguments) == 2
+    assert "--scheduler has its own workers" in capsys.readouterr().err
 
 
 def test_properties_are_listed(capsys):

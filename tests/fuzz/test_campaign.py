@@ -1,11 +1,7 @@
-"""Campaigns: the same whatever the processes, clean on healthy code, and able to find."""
+"""Campaigns: the same wherever they are done, clean on healthy code, and able to find."""
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
-import time
 from dataclasses import replace
 
 import pytest
@@ -16,50 +12,72 @@ import emu.hv.doorbell
 from emu.errors import ConfigError, ReplayError
 from emu.explore.case import parse_case
 from emu.explore.replay import replay
-from emu.fuzz.campaign import BATCH, Plan, campaign, do_batch
-from emu.fuzz.programs import OPERATIONS
+from emu.fuzz.campaign import campaign
+from emu.fuzz.plan import CHUNK, Chunk, Plan
+from emu.fuzz.programs import OPERATIONS, Bounds, Op, Program
+from emu.fuzz.worker import Worker
 from emu.hv.ops import Check, Write, nonzero
+
+SMALL = Bounds(threads=2, smt=2)
 
 
 def silent(_total, _elapsed):
     """Nobody listens."""
 
 
-def test_every_operation_is_drawn():
-    done = campaign(Plan(("power9",), 4 * BATCH), 1, silent)
-    assert set(done.operations) == set(OPERATIONS)
-    assert done.refused == 0
-    assert done.findings == []
+def done(plan, count=CHUNK):
+    """One chunk of drawn programs."""
+    return Worker(plan).do(Chunk(0, plan.hosts[0], count))
 
 
-def test_two_processes_find_what_one_does():
-    plan = Plan(("power9",), 3 * BATCH + 5, seed=7)
-    assert campaign(plan, 2, silent) == campaign(plan, 1, silent)
+def until_found(properties):
+    """A campaign that stops at its first finding."""
+    plan = Plan(("power9",), 1000, properties=properties, seed=1, bounds=Bounds(threads=2))
+    return campaign(plan, silent, first=True)
 
 
-def test_a_killed_process_costs_nothing_but_time():
-    plan = Plan(("power9",), 8 * BATCH, seed=3)
-    alone = campaign(plan, 1, silent)
-    killed = []
+def test_every_operation_is_drawn_and_nothing_is_found():
+    total = campaign(Plan(("power9",), 4 * CHUNK, bounds=SMALL), silent)
+    assert set(total.operations) == set(OPERATIONS)
+    assert (total.programs, total.refused, total.findings) == (4 * CHUNK, 0, [])
 
-    def kill_one():
-        """Kill a child of this process as soon as there is one."""
-        children = f"/proc/self/task/{os.getpid()}/children"
-        while not killed:
-            with open(children) as listed:  # noqa: PTH123
-                found = listed.read().split()
-            if found:
-                time.sleep(0.1)
-                os.kill(int(found[0]), signal.SIGKILL)
-                killed.append(found[0])
 
-    if not os.path.exists(f"/proc/self/task/{os.getpid()}/children"):  # noqa: PTH110
-        pytest.skip("needs /proc to find a child process")
-    killer = threading.Thread(target=kill_one, daemon=True)
-    killer.start()
-    together = campaign(plan, 2, silent)
-    assert killed
-    assert together == alone
+def test_a_chunk_has_one_host_and_a_campaign_all_of_them():
+    plan = Plan(("power8", "power9"), 3 * CHUNK, properties=("no-lost-wakeup",), bounds=SMALL)
+    assert {item.host for item in campaign(plan, silent).coverage} == {"power8", "power9"}
+
+
+def test_what_a_worker_did_before_changes_no_result():
+    plan = Plan(("power9",), None, bounds=SMALL)
+    chunks = [Chunk(number, "power9", 10) for number in range(3)]
+    old = Worker(plan)
+    assert [old.do(chunk) for chunk in chunks] == [Worker(plan).do(chunk) for chunk in chunks]
+    assert old.do(chunks[0]) == Worker(plan).do(chunks[0])
+
+
+def test_programs_that_reach_more_are_kept_and_mutated():
+    total = campaign(Plan(("power9",), 4 * CHUNK, bounds=SMALL), silent)
+    assert 0 < len(total.kept) < total.programs
+    assert total.mutants
+    assert set().union(*(kept.items for kept in total.kept)) == total.coverage
+    assert sum(len(kept.items) for kept in total.kept) == len(total.coverage)
+
+
+def test_a_campaign_begins_with_the_programs_that_it_is_given():
+    program = Program(((Op("cede"),), (Op("prod", 0),)), 2, (False, False))
+    other = replace(program, smt=4)
+    plan = Plan(("power9",), 1, bounds=SMALL)
+    corpus = [("power9", program), ("power8", program), ("power9", other)]
+    total = campaign(plan, silent, corpus=corpus)
+    assert (total.programs, total.operations) == (1, {"cede": 1, "prod": 1})
+    assert [kept.program for kept in total.kept] == [program]
+
+
+def test_a_campaign_stops_at_the_first_finding_if_it_is_to(monkeypatch):
+    monkeypatch.setattr(emu.hv.cede, "kvmppc_doorbell_pending", deaf)
+    total = campaign(Plan(("power9",), 100 * CHUNK, seed=1), silent, first=True)
+    assert total.findings
+    assert total.programs <= 4 * CHUNK
 
 
 def deaf(vcpu):
@@ -70,8 +88,8 @@ def deaf(vcpu):
 
 def test_a_cede_that_is_deaf_to_doorbells_is_found_and_replayed(monkeypatch):
     monkeypatch.setattr(emu.hv.cede, "kvmppc_doorbell_pending", deaf)
-    done = do_batch(Plan(("power9",), None, seed=1), 0, 100)
-    found = [f for f in done.findings if f.rule == "no-lost-wakeup"]
+    batch = done(Plan(("power9",), None, seed=1), 100)
+    found = [f for f in batch.findings if f.rule == "no-lost-wakeup"]
     assert found
     assert sum(map(len, found[0].operations)) <= 2
     case = parse_case(found[0].text)
@@ -87,9 +105,8 @@ def test_a_clear_that_hits_everybody_is_found(monkeypatch):
             yield Write(each.doorbell_request, 0)
 
     monkeypatch.setattr(emu.hv.doorbell, "_msgclrp", clear_all)
-    plan = Plan(("power9",), None, properties=("no-lost-doorbell",), seed=1)
-    done = do_batch(plan, 0, 300)
-    assert [f.rule for f in done.findings][:1] == ["no-lost-doorbell"]
+    batch = until_found(("no-lost-doorbell",))
+    assert [f.rule for f in batch.findings][:1] == ["no-lost-doorbell"]
 
 
 def test_a_read_that_consumes_is_found(monkeypatch):
@@ -99,10 +116,9 @@ def test_a_read_that_consumes_is_found(monkeypatch):
             yield Write(each.doorbell_request, 0)
 
     monkeypatch.setattr(emu.hv.doorbell, "kvmppc_read_dpdes", read_and_forget)
-    plan = Plan(("power9",), None, properties=("reading-changes-nothing",), seed=1)
-    done = do_batch(plan, 0, 200)
-    assert [f.rule for f in done.findings][:1] == ["reading-changes-nothing"]
-    assert any("dpdes" in ops for ops in done.findings[0].operations)
+    batch = until_found(("reading-changes-nothing",))
+    assert [f.rule for f in batch.findings][:1] == ["reading-changes-nothing"]
+    assert any("dpdes" in ops for ops in batch.findings[0].operations)
 
 
 def test_a_save_that_forgets_doorbells_is_found(monkeypatch):
@@ -110,9 +126,8 @@ def test_a_save_that_forgets_doorbells_is_found(monkeypatch):
         yield Write(vcpu.result, 0)
 
     monkeypatch.setattr(emu.explore.agents, "get_dpdes", get_nothing)
-    plan = Plan(("power9",), None, properties=("events-leave-no-trace",), seed=1)
-    done = do_batch(plan, 0, 300)
-    assert [f.rule for f in done.findings][:1] == ["events-leave-no-trace"]
+    batch = until_found(("events-leave-no-trace",))
+    assert [f.rule for f in batch.findings][:1] == ["events-leave-no-trace"]
 
 
 def test_a_reserved_type_that_sends_is_found(monkeypatch):
@@ -121,16 +136,15 @@ def test_a_reserved_type_that_sends_is_found(monkeypatch):
             yield Write(each.doorbell_request, 1)
 
     monkeypatch.setattr(emu.hv.doorbell, "_msgsndp", send_anything)
-    plan = Plan(("power9",), None, properties=("no-op-exact",), seed=1)
-    done = do_batch(plan, 0, 200)
-    assert [f.rule for f in done.findings][:1] == ["no-op-exact"]
+    batch = until_found(("no-op-exact",))
+    assert [f.rule for f in batch.findings][:1] == ["no-op-exact"]
 
 
 def test_a_plan_without_an_end_is_refused():
     with pytest.raises(ConfigError, match="a number of programs or a time"):
-        campaign(Plan(("power9",), None), 1, silent)
+        campaign(Plan(("power9",), None), silent)
 
 
 def test_time_ends_a_campaign():
     plan = replace(Plan(("power9",), None), seconds=0.2)
-    assert campaign(plan, 1, silent).programs >= BATCH
+    assert campaign(plan, silent).programs >= CHUNK

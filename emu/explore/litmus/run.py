@@ -37,11 +37,13 @@ def run(
     laboratory: Laboratory | None = None,
     *,
     texts: bool = False,
+    look: Callable[[Stage], None] | None = None,
 ) -> Result:
     """Search a test on one host; with `options.first`, until anything is wrong.
 
     texts: give each outcome's schedule as text too.
-    laboratory: has machines for it, made for an earlier test perhaps.
+    laboratory: has machines for it, made for an earlier test perhaps. look: told of the stage when
+    the search is over.
     Raises LitmusError if it cannot be translated, SearchRefusedError if it cannot be searched.
     """
     started = time.perf_counter()
@@ -57,6 +59,8 @@ def run(
         at_end = [(lib.EMU_JUDGE_EQUAL, stage.at_end, 1), (lib.EMU_JUDGE_AND, 0, 0)]
         stage.search.never([*program, *at_end])
     ended = stage.search.run(progress)
+    if look is not None:
+        look(stage)
     violations = [
         replace(rules[w.rule], schedule=stage.schedule_text(w.schedule)) for w in ended.violations
     ]

@@ -1,0 +1,164 @@
+"""Executors: the same results on this process, on several and on a cluster, whoever is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from emu import __version__
+from emu.errors import ConfigError
+from emu.fuzz.campaign import campaign
+from emu.fuzz.cluster import Cluster
+from emu.fuzz.executors import LostError, Processes, Task
+from emu.fuzz.plan import CHUNK, Chunk, Plan
+from emu.fuzz.programs import Bounds
+from emu.fuzz.worker import do_chunks
+
+SMALL = Bounds(threads=2, smt=2)
+PLAN = Plan(("power9",), 4 * CHUNK + 5, properties=("liveness",), seed=7, bounds=SMALL)
+BUGGY = Plan(("power9",), 5, seed=3, bugs=("lost-kick",), bounds=SMALL)
+
+
+def silent(_total, _elapsed):
+    """Nobody listens."""
+
+
+def gone(pid):
+    """Whether there is no such process, or only what is left of it."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123
+            return file.read().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def killer(pids):
+    """A thread that kills the first process that there is, soon after it was started."""
+
+    def kill():
+        while not pids():
+            time.sleep(0.01)
+        time.sleep(1)
+        os.kill(pids()[0], signal.SIGKILL)
+
+    thread = threading.Thread(target=kill, daemon=True)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize("plan", [PLAN, BUGGY])
+def test_processes_find_what_one_does(plan):
+    assert campaign(plan, silent, Processes(plan, 2)) == campaign(plan, silent)
+
+
+def test_a_killed_process_costs_nothing_but_time():
+    executor = Processes(PLAN, 2)
+    first = executor.pids[0]
+    tasks = [Task(n, (Chunk(n, "power9", CHUNK),)) for n in range(4)]
+    for task in tasks:
+        executor.submit(task)
+    time.sleep(0.3)
+    os.kill(first, signal.SIGKILL)
+    found = {task.number: batches for task, batches in (executor.done() for _ in tasks)}
+    assert executor.lost == 1
+    assert first not in executor.pids
+    executor.close()
+    assert found == {task.number: do_chunks(__version__, PLAN, task.chunks) for task in tasks}
+
+
+def test_a_process_that_dies_idle_is_replaced():
+    executor = Processes(PLAN, 1)
+    os.kill(executor.pids[0], signal.SIGKILL)
+    while not gone(executor.pids[0]):
+        time.sleep(0.01)
+    executor.submit(Task(0, (Chunk(0, "power9", 1),)))
+    assert executor.done().batches[0].programs == 1
+    executor.close()
+
+
+def test_a_task_that_kills_every_process_is_given_up():
+    executor = Processes(PLAN, 1)
+    executor.submit(Task(3, (Chunk(0, "power9", 10 * CHUNK),)))
+
+    def kill_all():
+        while executor.lost <= 3:
+            for pid in executor.pids:
+                os.kill(pid, signal.SIGKILL)
+            time.sleep(0.05)
+
+    thread = threading.Thread(target=kill_all, daemon=True)
+    thread.start()
+    with pytest.raises(LostError, match="task 3 lost its process 4 times"):
+        executor.done()
+    thread.join()
+    executor.close()
+
+
+def test_what_a_process_raises_is_raised_here():
+    plan = Plan(("power9",), CHUNK, bugs=("nothing",))
+    executor = Processes(plan, 1)
+    executor.submit(Task(0, (Chunk(0, "power9", 1),)))
+    with pytest.raises(ConfigError, match="the bug zoo has no 'nothing'"):
+        executor.done()
+    executor.close()
+
+
+def test_a_campaign_that_ends_leaves_no_process():
+    executor = Processes(PLAN, 2)
+    pids = executor.pids
+
+    def interrupt(_total, _elapsed):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        campaign(PLAN, interrupt, executor)
+    assert all(map(gone, pids))
+
+
+def test_a_worker_of_another_version_is_refused():
+    with pytest.raises(ConfigError, match=r"this worker has emu .*, and the campaign 0\.0"):
+        do_chunks("0.0", PLAN, [])
+
+
+# ---- a cluster ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def scheduler(tmp_path_factory):
+    """A scheduler with two workers on this machine, each a process of its own."""
+    distributed = pytest.importorskip("distributed")
+    import dask  # noqa: PLC0415  optional
+
+    dask.config.set({"distributed.admin.tick.interval": "5s"})
+    with distributed.LocalCluster(
+        n_workers=2,
+        threads_per_worker=1,
+        host="127.0.0.1",
+        dashboard_address=None,
+        local_directory=str(tmp_path_factory.mktemp("dask")),
+        silence_logs=50,
+    ) as cluster:
+        yield cluster
+
+
+def test_a_cluster_finds_what_one_process_does(scheduler):
+    executor = Cluster(BUGGY, scheduler.scheduler_address)
+    assert campaign(BUGGY, silent, executor) == campaign(BUGGY, silent)
+
+
+def test_a_killed_worker_of_a_cluster_costs_nothing_but_time(scheduler):
+    executor = Cluster(PLAN, scheduler.scheduler_address)
+    killing = killer(lambda: [w.pid for w in scheduler.workers.values() if w.pid])
+    total = campaign(PLAN, silent, executor)
+    killing.join()
+    assert total == campaign(PLAN, silent)
+
+
+def test_a_scheduler_that_is_not_there_is_said():
+    pytest.importorskip("distributed")
+    with pytest.raises(ConfigError, match=r"no scheduler answers at tcp://127\.0\.0\.1:1"):
+        Cluster(PLAN, "tcp://127.0.0.1:1")
