@@ -53,7 +53,16 @@ typedef struct {
     int32_t disp;
     uint64_t reads, writes;    /* cells, by the bits of emu_search_cell, that the thread may still
                                   touch from here on, this instruction included */
+    uint64_t dead;             /* registers that nobody reads from here on: bit n = GPR n, then emu_dead */
 } emu_point;
+
+/* Bits of emu_point.dead beyond the GPRs'. */
+typedef enum {
+    EMU_DEAD_CR = 32,
+    EMU_DEAD_XER,
+    EMU_DEAD_LR,
+    EMU_DEAD_CTR
+} emu_dead;
 
 /* ---- what an outcome is -------------------------------------------------------------------- */
 
@@ -100,6 +109,7 @@ typedef struct {
     uint32_t fine;             /* a step is one operation that could be visible, even if it touches
                                   what, in this search, nobody else ever does */
     uint32_t forget;           /* SRR0 and SRR1 mean nothing after rfid */
+    uint32_t dead;             /* registers that are dead at a point become 0 there */
     uint32_t timers;           /* how often in a run the time may be chosen to pass */
     uint32_t preemptions;      /* most preemptions of a run; UINT32_MAX = any number */
     uint32_t depth;            /* PCT: the d of the algorithm, 1 to 8 */

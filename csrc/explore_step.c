@@ -226,6 +226,26 @@ static void after_store(emu_search *s, uint64_t address, uint32_t n, const emu_v
     }
 }
 
+/* ---- dead registers ------------------------------------------------------------------------------------ */
+
+/* What no future step of the guest reads becomes 0, so that states that differ only in that are one. */
+static void bury(const emu_search *s, emu_vcpu *v)
+{
+    const emu_point *p = s->o.dead ? point_at(s, v->nia) : NULL;
+    if (!p || !p->dead)
+        return;
+    for (uint64_t gprs = (uint32_t)p->dead; gprs; gprs &= gprs - 1)
+        v->gpr[__builtin_ctzll(gprs)] = 0;
+    if (p->dead >> EMU_DEAD_CR & 1)
+        v->cr = 0;
+    if (p->dead >> EMU_DEAD_XER & 1)
+        v->xer = 0;
+    if (p->dead >> EMU_DEAD_LR & 1)
+        v->lr = 0;
+    if (p->dead >> EMU_DEAD_CTR & 1)
+        v->ctr = 0;
+}
+
 /* ---- host code ---------------------------------------------------------------------------------------- */
 
 /* The actor's operation is done: go on along the edge of its answer. */
@@ -251,6 +271,8 @@ static progress follow(emu_search *s, uint32_t actor, uint64_t answer)
                 s->words[word[i].ref] = 0;
                 changed(s, word[i].ref);
             }
+        bury(s, emu_vcpu_at(s->m, vcpu));
+        commit_vcpu(s, emu_vcpu_at(s->m, vcpu));
     }
     return MOVED;
 }
@@ -470,11 +492,12 @@ static progress instruction(emu_search *s, uint32_t actor, uint32_t thread, emu_
         v->reserve_ea = 0;
     if (p->kind == EMU_POINT_RETURN && s->o.forget)
         v->srr0 = v->srr1 = 0;
+    if (p->kind == EMU_POINT_SEND && v->nia == nia + 4)
+        post(s, thread, p, v, old_dpdes);
+    bury(s, v);
     commit_vcpu(s, v);
     if (granules)
         after_store(s, address, granules, v);
-    if (p->kind == EMU_POINT_SEND && v->nia == nia + 4)
-        post(s, thread, p, v, old_dpdes);
     if (*dpdes != old_dpdes)
         changed(s, ref_of(s, dpdes));
     if (p->kind == EMU_POINT_OPAQUE)

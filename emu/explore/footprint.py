@@ -126,7 +126,7 @@ def _remaining(
     """The union over all paths from each instruction on."""
     reads = {a: own[a][0] for a in points}
     writes = {a: own[a][1] for a in points}
-    following = {a: _successors(a, words[a], points[a]) for a in points}
+    following = {a: successors(a, words[a], points[a]) for a in points}
     order = sorted(points, reverse=True)
     changed = True
     while changed:
@@ -146,7 +146,7 @@ def _remaining(
     return reads, writes
 
 
-def _successors(address: int, word: int, point: Point) -> list[int] | None:
+def successors(address: int, word: int, point: Point) -> list[int] | None:
     """Where control may go next; None: anywhere."""
     if point.kind is PointKind.END:
         return []
@@ -201,7 +201,7 @@ def _propagate(
         after = _execute(word, points[address], now)
         for register in volatile:
             after[register] = None
-        nexts = _successors(address, word, points[address])
+        nexts = successors(address, word, points[address])
         if nexts is None:
             work.extend((following, _uncertain()) for following in points)
         else:

@@ -49,7 +49,10 @@ STORAGE = frozenset({
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One instruction word. EA = (GPR ra, or 0) + (GPR rb, or disp); 32 stands for no register."""
+    """One instruction word. EA = (GPR ra, or 0) + (GPR rb, or disp); 32 stands for no register.
+
+    dead: registers that nobody reads any more, see `liveness.py`.
+    """
 
     kind: PointKind
     ra: int = NO_REGISTER
@@ -58,6 +61,7 @@ class Point:
     disp: int = 0
     reads: int = 0
     writes: int = 0
+    dead: int = 0
 
 
 PRIVATE = Point(PointKind.PRIVATE)

@@ -129,12 +129,12 @@ class Options:
     ample: follow one order of steps that commute, where that is sound. spurious: a stwcx. may fail
     although its reservation is there. delayed: native doorbells arrive when they like. landing:
     what pulls a thread out of the guest does so when it likes. forget: SRR0 and SRR1 mean nothing
-    after rfid. timers: how often time may pass in a run. preemptions: most switches away from an
-    actor that could go on, None = any number. pct_depth: the d of PCT. max_states: of the
-    algorithms that store states; max_runs: of those that sample; max_steps: of one run; max_insns:
-    of one run, all vcpus together, which then is at an end, None = any number. first:
-    stop at the first violation. avoid (dfs): a state that a rule forbids is not gone beyond and is
-    no end, so that every outcome is one without it.
+    after rfid. dead: registers that nobody can read any more are 0. timers: how often time may pass
+    in a run. preemptions: most switches away from an actor that could go on, None = any number.
+    pct_depth: the d of PCT. max_states: of the algorithms that store states; max_runs: of those
+    that sample; max_steps: of one run; max_insns: of one run, all vcpus together, which then is at
+    an end, None = any number. first: stop at the first violation. avoid (dfs): a state that a rule
+    forbids is not gone beyond and is no end, so that every outcome is one without it.
     """
 
     algorithm: Algorithm = Algorithm.DFS
@@ -144,6 +144,7 @@ class Options:
     landing: bool = False
     fine: bool = False
     forget: bool = False
+    dead: bool = False
     timers: int = 0
     preemptions: int | None = None
     pct_depth: int = 3
@@ -237,6 +238,7 @@ class Search:
                 "landing": options.landing,
                 "fine": options.fine,
                 "forget": options.forget,
+                "dead": options.dead,
                 "timers": options.timers,
                 "preemptions": NO_BOUND if options.preemptions is None else options.preemptions,
                 "depth": options.pct_depth,
@@ -277,7 +279,7 @@ class Search:
         for address, points in _runs(analysis.points):
             raw = ffi.new(
                 "emu_point[]",
-                [(p.kind, p.ra, p.rb, p.nbytes, p.disp, p.reads, p.writes) for p in points],
+                [(p.kind, p.ra, p.rb, p.nbytes, p.disp, p.reads, p.writes, p.dead) for p in points],
             )
             _check(lib.emu_search_code(self._handle, address, raw, len(points)))
         for granule, bit in analysis.cells.items():

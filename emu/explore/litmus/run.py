@@ -48,7 +48,8 @@ def run(
     """
     started = time.perf_counter()
     guest = build(test)
-    stage = prepare(guest, _bounded(test, search_options(test, options)), host, laboratory)
+    exact = replace(search_options(test, options), dead=True)
+    stage = prepare(guest, _bounded(test, exact), host, laboratory)
     rules = _rules(test, host)
     for rule in rules:
         stage.search.never(compile_condition(guest, _condition(rule), stage.watched))

@@ -6,7 +6,7 @@ thread the doorbells, prods and interrupts that are pending for it, wherever the
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ from emu.explore.litmus.model import (
     Register,
     observables,
 )
+from emu.explore.liveness import register_bit, with_dead
 from emu.explore.points import PointKind
 from emu.explore.schedule import short_text
 from emu.explore.search import Search, Show, Term
@@ -183,7 +184,9 @@ def _finished(
 ) -> Stage:
     """Tell the search of the code and of everything that the test looks at."""
     # Ample sets, which need to know what is to come, are for machines without a hypervisor.
-    search.code(guest.analysis() if host is None else Analysis(guest.points, {}))
+    analysis = guest.analysis() if host is None else Analysis(guest.points, {})
+    points = with_dead(analysis.points, guest.words, guest.handlers, _looked_at(guest))
+    search.code(replace(analysis, points=points))
     if not any(_reads_spr(word, CFAR) for word in guest.words.values()):
         for index in range(len(machine.vcpu)):
             search.ignore(machine.ref("vcpu", index, "cfar"))
@@ -232,6 +235,18 @@ def _share(search: Search, guest: Guest, places: list[Places], observable: Obser
                     search.share(term.ref)
         case _:
             pass  # a thread's own registers, and what is judged in end states only
+
+
+def _looked_at(guest: Guest) -> dict[int, int]:
+    """The registers of its thread that the test looks at, by address of code."""
+    masks = [0] * len(guest.entries)
+    for observable in guest.test.watched:
+        if isinstance(observable, Register):
+            place = guest.renamed.get(observable, observable)
+            if place.name != "msr":
+                masks[place.thread] |= 1 << register_bit(place.name)
+    spans = zip(guest.entries, guest.ends, masks, strict=True)
+    return {address: each for first, end, each in spans for address in range(first, end + 1, 4)}
 
 
 def _reads_spr(word: int, number: int) -> bool:
