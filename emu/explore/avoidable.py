@@ -10,6 +10,7 @@ from emu.explore.replay import scene_of
 
 if TYPE_CHECKING:
     from emu.explore.case import Case
+    from emu.explore.litmus.laboratory import Laboratory
 
 MAX_STATES: Final = 200_000  # of one search
 
@@ -32,28 +33,33 @@ class Avoidable:
         return f"step {self.steps} decides it: until then a good end could be reached{sure}"
 
 
-def last_avoidable(case: Case, max_states: int = MAX_STATES) -> Avoidable:
+def last_avoidable(
+    case: Case, max_states: int = MAX_STATES, laboratory: Laboratory | None = None
+) -> Avoidable:
     """The last point of a case's schedule from which it could still have ended well.
 
     The bugs of the case must be on. A good end is one that the case's condition is not true of; of
     a rule about states on the way, one that is reached without such a state; of threads that go
     round for ever, any end. Found by halving: where a good end follows from a state it does from
-    all before it. Raises ReplayError for an outcome that is missing, which no schedule shows.
+    all before it. laboratory: as of scene_of(). Raises ReplayError for an outcome that is missing,
+    which no schedule shows.
     """
     if case.missing:
         raise ReplayError(f"no schedule leads to what is missing: {case.expected}")
     low, high, exact = -1, len(case.schedule), True  # good follows from low, not from high
     while high - low > 1:
         middle = (low + high) // 2
-        good, whole = _ends_well(case, middle, max_states)
+        good, whole = _ends_well(case, middle, max_states, laboratory)
         exact = exact and (good or whole)
         low, high = (middle, high) if good else (low, middle)
     return Avoidable(low, exact)
 
 
-def _ends_well(case: Case, steps: int, max_states: int) -> tuple[bool, bool]:
+def _ends_well(
+    case: Case, steps: int, max_states: int, laboratory: Laboratory | None
+) -> tuple[bool, bool]:
     """Whether a good end follows from the state after so many steps; whether all was searched."""
-    scene = scene_of(case, max_states=max_states, avoid=not case.at_end)
+    scene = scene_of(case, max_states, laboratory, avoid=not case.at_end)
     search = scene.search
     search.reset()
     for choice in case.schedule[:steps]:

@@ -45,20 +45,21 @@ KINDS: Final = {
     "instruction": "a row of the ISA table that a guest executes",
     "path": "a step, and the lines of the calls that lead to it",
 }
+BY_VECTOR: Final = {row.vector: row for row in INTERRUPTS}
 TOLD: Final = tuple(kind for kind in KINDS if kind != "path")
 
 
 class Observer:
     """Looks at searches that are over and says what each reached first, since begin().
 
-    Every search over a machine that it ever looked at must be shown to it: interrupts are told by
-    the machine's own counters, which no search sets back.
+    Every search over a machine that it ever looked at must be shown to it, or settle() called:
+    interrupts are told by the machine's own counters, which no search sets back.
     """
 
     def __init__(self) -> None:
         self._names: WeakKeyDictionary[Automaton, dict[int, tuple[Item, ...]]]
         self._names = WeakKeyDictionary()
-        self._taken: WeakKeyDictionary[Machine, tuple[int, ...]] = WeakKeyDictionary()
+        self._taken: WeakKeyDictionary[Machine, dict[int, int]] = WeakKeyDictionary()
         self.begin()
 
     def begin(self) -> None:
@@ -70,7 +71,7 @@ class Observer:
     def look(self, stage: Stage, host: str) -> frozenset[Item]:
         """What the search of a stage on a host reached that none since begin() did."""
         found: set[Item] = {Item("exit", host, why.name) for why in stage.search.exits}
-        found.update(self._interrupts(stage.search.machine, host))
+        found.update(Item("interrupt", host, BY_VECTOR[v].name) for v in self._vectors(stage))
         found.update(self._instructions(stage, host))
         if stage.host is not None:
             found.update(self._steps(stage, host, stage.host.automaton))
@@ -80,23 +81,29 @@ class Observer:
 
     def pass_over(self, stage: Stage) -> None:
         """Take note of a search that does not count."""
-        self._counts(stage.search.machine)
+        self._vectors(stage)
 
-    def _counts(self, machine: Machine) -> tuple[int, ...]:
-        """How often each interrupt was taken since the last look at the machine."""
-        vcpus = range(len(machine.vcpu))
-        now = tuple(
-            sum(machine.count(vcpu, Deed.INTERRUPT, row.vector) for vcpu in vcpus)
-            for row in INTERRUPTS
-        )
-        before = self._taken.get(machine, (0,) * len(now))
-        self._taken[machine] = now
-        return tuple(count - old for count, old in zip(now, before, strict=True))
+    def settle(self) -> None:
+        """Take note of all that happened on the machines that it knows."""
+        for machine, taken in self._taken.items():
+            for vector in taken:
+                taken[vector] = _count(machine, vector)
 
-    def _interrupts(self, machine: Machine, host: str) -> Iterator[Item]:
-        for row, count in zip(INTERRUPTS, self._counts(machine), strict=True):
-            if count:
-                yield Item("interrupt", host, row.name)
+    def _vectors(self, stage: Stage) -> list[int]:
+        """Vectors of the interrupts that were taken since the last look at the machine.
+
+        Those that a program does not handle are not taken, so nobody needs to look.
+        """
+        machine = stage.search.machine
+        taken = self._taken.setdefault(machine, {})
+        found = []
+        for vector in stage.guest.handlers:
+            if vector in BY_VECTOR:
+                now = _count(machine, vector)
+                if now != taken.get(vector, 0):
+                    found.append(vector)
+                taken[vector] = now
+        return found
 
     def _instructions(self, stage: Stage, host: str) -> Iterator[Item]:
         words, seen = stage.guest.words, self._words[host]
@@ -119,6 +126,10 @@ class Observer:
             if node not in names:
                 names[node] = tuple(_named(automaton, node, host))
             yield from names[node]
+
+
+def _count(machine: Machine, vector: int) -> int:
+    return sum(machine.count(vcpu, Deed.INTERRUPT, vector) for vcpu in range(len(machine.vcpu)))
 
 
 def _named(automaton: Automaton, node: int, host: str) -> Iterator[Item]:

@@ -3,45 +3,53 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from emu.explore.case import Case, case_text
 from emu.explore.litmus.model import And, Equal, Quantifier
 from emu.explore.litmus.run import run
 from emu.explore.litmus.text import litmus_text
 from emu.explore.litmus.verdict import Violation
+from emu.explore.minimise import fewest_switches
 from emu.explore.replay import case_of
 from emu.explore.search import Options
 from emu.fuzz.lowering import litmus
 from emu.fuzz.programs import Program, smaller
+from emu.fuzz.signature import signature
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Sequence
+    from collections.abc import Container, Iterable, Mapping, Sequence
 
     from emu.explore.litmus.laboratory import Laboratory
-    from emu.explore.litmus.model import Litmus
+    from emu.explore.litmus.model import Litmus, Observable, Value
     from emu.explore.litmus.stage import Stage
     from emu.explore.litmus.verdict import Result
     from emu.fuzz.coverage import Item, Observer
     from emu.fuzz.properties import Property
+    from emu.fuzz.signature import Deciding
 
 MAX_STATES: Final = 50_000
+MAX_PLAINER: Final = 2000  # plainer programs whose end states are kept
 OPTIONS: Final = Options(max_states=MAX_STATES)
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A property that does not hold. operations: of the smallest program, thread by thread."""
+    """A property that does not hold. operations: of the smallest program, thread by thread.
+
+    deciding: who could do what at the last point at which it could be avoided.
+    """
 
     rule: str
     host: str
     case: Case
     operations: tuple[tuple[str, ...], ...]
+    deciding: frozenset[Deciding]
 
     @property
-    def signature(self) -> tuple[object, ...]:
-        """Equal for what is probably the same defect: roles of threads, without their numbers."""
-        return (self.rule, self.host, tuple(sorted(self.operations)))
+    def signature(self) -> tuple[str, frozenset[Deciding]]:
+        """Equal for what is probably the same defect, whatever program shows it."""
+        return (self.rule, self.deciding)
 
     @property
     def text(self) -> str:
@@ -58,6 +66,14 @@ class Examined:
     finding: Finding | None
     broken: str
     items: frozenset[Item]
+
+
+class _Plain(NamedTuple):
+    """The end states of a plainer program. shown: what they tell."""
+
+    complete: bool
+    shown: frozenset[Observable]
+    states: tuple[Mapping[Observable, Value], ...]
 
 
 class Examiner:
@@ -79,6 +95,7 @@ class Examiner:
         self._laboratory = laboratory
         self._observer = observer
         self._bugs = bugs
+        self._plainer: dict[tuple[Program, str], _Plain] = {}  # those used last behind
 
     def examine(self, program: Program, enough: Container[str] = ()) -> Examined:
         """Search a program; what is wrong with it is made as small as it can be.
@@ -90,7 +107,7 @@ class Examiner:
         def look(stage: Stage) -> None:
             reached.append(self._observer.look(stage, self._host))
 
-        test = litmus(program, self._host)
+        test = litmus(program, self._host, text=False)
         result = run(test, OPTIONS, self._host, laboratory=self._laboratory, look=look)
         items = reached[0]
         for row in self._properties:
@@ -122,11 +139,11 @@ class Examiner:
         self, result: Result, row: Property, plainer: Program, host: str
     ) -> Violation | None:
         """An outcome that the plainer program does not have, if its search is exhaustive."""
-        allowed = self._run(litmus(plainer, host), host)
+        allowed = self._plain(plainer, host)
         if not allowed.complete:
             return None
-        shown = set(allowed.test.shown) & set(result.test.shown)
-        known = {frozenset((o, outcome.state[o]) for o in shown) for outcome in allowed.outcomes}
+        shown = allowed.shown.intersection(result.test.shown)
+        known = {frozenset((o, state[o]) for o in shown) for state in allowed.states}
         for outcome in result.outcomes:
             state = {o: value for o, value in outcome.state.items() if o in shown}
             if frozenset(state.items()) not in known:
@@ -135,11 +152,24 @@ class Examiner:
                 return Violation(row.name, f"{words} is an end state", condition=condition)
         return None
 
+    def _plain(self, program: Program, host: str) -> _Plain:
+        """What a plainer program may end in; many programs have the same one."""
+        key = (program, host)
+        known = self._plainer.pop(key, None)
+        if known is None:
+            result = self._run(litmus(program, host, text=False), host)
+            states = tuple(outcome.state for outcome in result.outcomes)
+            known = _Plain(result.complete, frozenset(result.test.shown), states)
+            if len(self._plainer) >= MAX_PLAINER:
+                del self._plainer[next(iter(self._plainer))]
+        self._plainer[key] = known
+        return known
+
     def _smallest(self, program: Program, row: Property) -> Program:
         """Leave out what can be left out; every candidate is searched anew."""
         for candidate in smaller(program):
             if any(candidate.threads):
-                result = self._run(litmus(candidate, self._host))
+                result = self._run(litmus(candidate, self._host, text=False))
                 if self._breach(candidate, result, row) is not None:
                     return self._smallest(candidate, row)
         return program
@@ -147,15 +177,28 @@ class Examiner:
     def _finding(self, program: Program, row: Property) -> Finding:
         small = self._smallest(program, row)
         test = litmus(small, self._host, row.name)
-        breach = self._breach(small, self._run(test), row)
+        result = self._run(test)
+        breach = self._breach(small, result, row)
         assert breach is not None
-        if not breach.schedule and breach.condition is not None:
+        rule = next((v.rule for v in result.violations if v.rule in row.rules), "condition")
+        if rule == "condition" and breach.condition is not None:
             test.quantifier, test.condition = Quantifier.NOT_EXISTS, breach.condition
             test.text = litmus_text(test)
-            breach = replace(breach, schedule=self._run(test).witnesses[0].schedule)
-        explained = replace(breach, explanation=f"{row.sentence}: {breach.explanation}")
-        case = case_of(test, self._host, OPTIONS, explained, self._bugs)
-        return Finding(row.name, self._host, case, _names(small.threads))
+        schedule = self._schedule(test, rule) or breach.schedule
+        explained = f"{row.sentence}: {breach.explanation}"
+        breach = replace(breach, schedule=schedule, explanation=explained)
+        case = case_of(test, self._host, OPTIONS, breach, self._bugs)
+        deciding = signature(case, self._laboratory)
+        self._observer.settle()
+        return Finding(row.name, self._host, case, _names(small.threads), deciding)
+
+    def _schedule(self, test: Litmus, rule: str) -> str:
+        """A schedule that breaks the rule, with the fewest context switches if that is feasible."""
+        few = fewest_switches(test, self._host, OPTIONS, rule, self._laboratory)
+        if few is not None:
+            return few.schedule
+        witnesses = self._run(test).witnesses
+        return witnesses[0].schedule if witnesses else ""
 
 
 def _names(threads: Iterable[Iterable[tuple[str, int]]]) -> tuple[tuple[str, ...], ...]:
