@@ -6,7 +6,7 @@ Source: the System V ABI's ELF-64 format and the 64-bit ELF V2 ABI for Power (e_
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from .dwarf import compilation_unit, line_table
@@ -16,7 +16,7 @@ from .sections import SHF_ALLOC, SHF_EXECINSTR, SHF_WRITE, SHT_NOBITS, SHT_PROGB
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from .program import Endian, Program, SectionImage
+    from .program import Endian, Program, SectionImage, SourceLine
 
 EHDR, PHDR, SHDR, SYM = 64, 56, 64, 24
 ET_REL, ET_EXEC, EM_PPC64 = 1, 2, 21
@@ -179,7 +179,7 @@ def _debug_sections(program: Program, directory: str) -> Iterator[Header]:
     info, abbrev = compilation_unit(
         program.name, directory, low, high, program.endian, program.functions
     )
-    lines = line_table(program.lines, program.endian)
+    lines = line_table(list(_merged(program.lines)), program.endian)
     frames = outermost_frames(program.functions, program.endian)
     for name, data, align in (
         (".debug_line", lines, 1),
@@ -189,6 +189,22 @@ def _debug_sections(program: Program, directory: str) -> Iterator[Header]:
     ):
         if data and all(image.name != name for image in program.sections):
             yield Header(name, SHT_PROGBITS, data=data, size=len(data), align=align)
+
+
+def _merged(lines: Iterable[SourceLine]) -> Iterator[SourceLine]:
+    """Lines of source text, one row for all instructions of a line: it is stepped as a whole."""
+    last: SourceLine | None = None
+    for line in lines:
+        if last is not None and (last.file, last.line, last.end) == (
+            line.file, line.line, line.address,
+        ):  # fmt: skip
+            last = replace(last, end=line.end)
+            continue
+        if last is not None:
+            yield last
+        last = line
+    if last is not None:
+        yield last
 
 
 def _symbol_table(program: Program, headers: Sequence[Header]) -> tuple[bytes, bytes, int]:

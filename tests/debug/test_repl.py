@@ -1,11 +1,8 @@
 """The prompt: commands from a script, on a terminal, and as a table."""
 
-import contextlib
 import io
 import os
-import pty
 import re
-import select
 import signal
 import subprocess
 import sys
@@ -14,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from debug.terminal import Terminal
 from debug.test_session import session
 from emu.debug.commands import COMMANDS, CommandError, Interpreter, completions, find
 from emu.debug.repl import Repl
@@ -249,57 +247,14 @@ def test_the_instruction_limit_ends_a_debugged_run():
     assert "$1 = 0x3e8" in done.stdout
 
 
-class Terminal:
-    """The prompt on a pseudo-terminal, which is the one that its Ctrl-C comes from."""
-
-    def __init__(self, *arguments, home):
-        environment = {**os.environ, "TERM": "xterm", "EMU_HISTORY": str(home / "history")}
-        environment.pop("NO_COLOR", None)
-        self.pid, self.master = pty.fork()
-        if self.pid == 0:
-            os.chdir(ROOT)
-            os.execve(DEBUG[0], [*DEBUG, *arguments], environment)  # noqa: S606
-        self.text = ""
-        self.status = None
-
-    def wait(self):
-        """The exit code, after whatever it still prints."""
-        with contextlib.suppress(OSError):
-            while os.read(self.master, 4096):
-                pass
-        self.status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-        return self.status
-
-    def close(self):
-        if self.status is None:
-            os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
-        os.close(self.master)
-
-    def until(self, pattern):
-        end = time.monotonic() + 30
-        while time.monotonic() < end:
-            match = re.search(pattern, self.text)
-            if match:
-                self.text = self.text[match.end() :]
-                return match
-            if select.select([self.master], [], [], 0.2)[0]:
-                try:
-                    self.text += os.read(self.master, 4096).decode()
-                except OSError:
-                    break
-        raise AssertionError(f"{pattern!r} never came; got {self.text!r}")
-
-    def type(self, text):
-        os.write(self.master, text.encode())
-
-
 @pytest.fixture
 def terminal(tmp_path):
     made = []
 
     def start(*arguments):
-        made.append(Terminal(*arguments, home=tmp_path))
+        environment = {**os.environ, "TERM": "xterm", "EMU_HISTORY": str(tmp_path / "history")}
+        environment.pop("NO_COLOR", None)
+        made.append(Terminal([*DEBUG, *arguments], folder=ROOT, environment=environment))
         made[0].until(PROMPT)
         return made[0]
 

@@ -270,7 +270,7 @@ class Stub:
         at_end = session.at_end
         try:
             if action[:1] in (b"s", b"S"):
-                stop = session.stepi()
+                stop = self._visibly(session.stepi)
             elif action[:1] == b"r":
                 first, last = numbers(action[1:], 2)
                 stop = session.step_within(first, last)
@@ -287,16 +287,38 @@ class Stub:
         if text not in (b"s", b"c"):
             return EMPTY
         session.select(self._moving())
-        stop = session.reverse_stepi() if text == b"s" else session.reverse_cont()
+        stop = self._visibly(session.reverse_stepi) if text == b"s" else session.reverse_cont()
+        if stop.kind == "begin":
+            self._first_instruction()
         if self.inserted.is_access(stop):
             # Going back one comes to an access when it has just been made; gdb undoes it then.
             session.timeline.goto(session.position + 1)
         return self._report(stop)
 
+    def _visibly(self, step: Callable[[], Stop]) -> Stop:
+        """Step until gdb can see it: not only into or out of the host before an instruction."""
+        session = self.session
+        vcpu = session.vcpu
+        before = session.nia(), session.evaluate("ic")
+        stop = step()
+        while stop.kind == "step" and session.vcpu is vcpu:
+            if (session.nia(), session.evaluate("ic")) != before:
+                break
+            stop = step()
+        return stop
+
+    def _first_instruction(self) -> None:
+        """Be where gdb came in: at the beginning of history no vcpu is in its guest yet."""
+        session = self.session
+        current, session.names.vcpu = session.names.vcpu, 0
+        session.begin()
+        session.names.vcpu = current
+
     def _begin(self) -> bytes:
         self.there = True
         self.session.timeline.goto(0)
-        return self._report(self.session.begin())
+        self._first_instruction()
+        return self._report(Stop("step", vcpu=0))
 
     def _restart(self, _: bytes) -> None:
         self._begin()

@@ -145,7 +145,6 @@ def test_steps_go_forth_and_back_on_the_thread_that_is_chosen(stub):
     assert b"thread:1;40:%016x" % (start + 4) in stub.handle(b"vCont;s:1;c")
     assert b"thread:1;40:%016x" % start in stub.handle(b"bs")
     stub.handle(b"Hc2")
-    stub.handle(b"vCont;s:2")
     assert b"thread:2;40:%016x" % (start + 4) in stub.handle(b"vCont;s:2")
     assert stub.session.evaluate("v0.ic") == 0  # vCont;s:2 alone locks the others
     assert b"thread:2;40:%016x" % start in stub.handle(b"bs")

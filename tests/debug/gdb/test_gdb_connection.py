@@ -1,0 +1,148 @@
+"""A real gdb comes and goes: pipes and sockets, Ctrl-C, a second gdb, detach, kill, run."""
+
+import os
+import subprocess
+import time
+
+import pytest
+
+from debug.gdb.conftest import QUIET, ROOT, STUB
+from debug.terminal import Terminal
+
+PROMPT = r"\(gdb\) "
+
+
+@pytest.fixture
+def prompt(oracle, elf):
+    """A gdb on a terminal, connected to a server."""
+    made = []
+
+    def start(server, guest):
+        environment = {**os.environ, "TERM": "dumb"}
+        command = [oracle("gdb-multiarch"), *QUIET, "-ex", f"target remote :{server.port}"]
+        made.append(Terminal([*command, elf(guest)], folder=ROOT, environment=environment))
+        made[-1].until("_start .* at ")
+        made[-1].until(PROMPT)
+        return made[-1]
+
+    yield start
+    for terminal in made:
+        terminal.close()
+
+
+def said(terminal, line):
+    """What a command at the prompt prints."""
+    terminal.type(f"{line}\n")
+    return terminal.until(rf"(?s)\n(.*?){PROMPT}")[1]
+
+
+def interrupted(terminal, line):
+    """What a command at the prompt prints when Ctrl-C ends it, and how long that took."""
+    terminal.type(f"{line}\n")
+    terminal.until("Continuing")
+    time.sleep(0.7)
+    began = time.monotonic()
+    terminal.type("\x03")
+    text = terminal.until(rf"(?s)SIGINT(.*?){PROMPT}")[1]
+    assert time.monotonic() - began < 5
+    return text
+
+
+def test_ctrl_c_stops_the_guest_in_both_directions(server, prompt):
+    gdb = prompt(server("spin"), "spin")
+    interrupted(gdb, "continue")
+    here = said(gdb, "p $r3")
+    assert int(here.split("=")[1]) > 1000
+    said(gdb, "watch *(long *)0x4000")
+    interrupted(gdb, "reverse-continue")
+    assert said(gdb, "p $r3").split("=")[1] == here.split("=")[1]
+    said(gdb, "delete")
+    interrupted(gdb, "continue")
+    assert int(said(gdb, "p $r3").split("=")[1]) > int(here.split("=")[1])
+
+
+def test_ctrl_c_stops_a_step_that_never_ends(server, prompt):
+    gdb = prompt(server("spin"), "spin")
+    gdb.type("until *0x2000\n")
+    time.sleep(0.5)
+    gdb.type("\x03")
+    gdb.until("SIGINT")
+    gdb.until(PROMPT)
+    assert "spin" in said(gdb, "x/i $pc") or "_start" in said(gdb, "x/i $pc")
+
+
+def test_a_second_gdb_is_told_why_it_is_refused(server, prompt, oracle, elf):
+    listening = server("spin")
+    first = prompt(listening, "spin")
+
+    def second():
+        command = [oracle("gdb-multiarch"), "-batch", *QUIET]
+        done = subprocess.run(
+            [*command, "-ex", f"target remote :{listening.port}", elf("spin")],
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        return done.stdout + done.stderr
+
+    assert "another gdb is connected already" in second()
+    first.type("continue\n")
+    first.until("Continuing")
+    assert "another gdb is connected already" in second()
+    first.type("\x03")
+    first.until("SIGINT")
+
+
+def test_gdb_disconnects_detaches_and_comes_back_to_the_same_place(server, prompt):
+    listening = server("spin")
+    gdb = prompt(listening, "spin")
+    assert said(gdb, "stepi 5")
+    said(gdb, "break *0x10000")
+    for leave in ("disconnect", "detach"):
+        said(gdb, leave)
+        assert "_start ()" in said(gdb, f"target remote :{listening.port}")
+        assert "= 2" in said(gdb, "p $r3")
+    said(gdb, "kill")
+    assert listening.process.wait(20) == 0
+
+
+def test_a_server_that_waits_costs_nothing(server, prompt):
+    listening = server("spin")
+    gdb = prompt(listening, "spin")
+    said(gdb, "stepi")
+    before = listening.cpu_ticks()
+    time.sleep(1)
+    assert listening.cpu_ticks() - before <= 1
+
+
+def test_it_says_where_it_listens_which_is_the_loopback_interface(server):
+    assert server("spin").greeting.startswith("emu: waiting for gdb at 127.0.0.1:")
+
+
+def test_a_killed_guest_is_run_again_in_the_extended_mode(gdb):
+    said = gdb("break helper", "continue", "run", "p $icount", "kill", "info threads", "run",
+               "backtrace", "detach", "run", "p $r3", target="extended-remote")  # fmt: skip
+    assert said[1] == "8"
+    assert "No threads." in said
+    assert "#2 " in said
+    assert said[2] == "5"
+    assert said.text.count("hit Breakpoint 1, helper ()") == 4
+
+
+@pytest.mark.parametrize(("leave", "packet", "words"), [
+    ("detach", "D", "detached"), ("kill", "vKill;a410", "killed"), ("disconnect", None, "helper"),
+    ("echo end\\n", "D", "end"),
+])  # fmt: skip
+def test_leaving_ends_a_stub_on_pipes(gdb, leave, packet, words):
+    said = gdb("break helper", "continue", leave)
+    assert words in said
+    assert packet is None or said.sent(packet)
+
+
+def test_symbols_come_from_the_stub_if_gdb_has_none(oracle, elf):
+    stub = f"target remote | {STUB} --stdio {elf('doorbell')}"
+    done = subprocess.run(
+        [oracle("gdb-multiarch"), "-batch", *QUIET, "-ex", stub, "-ex", "info address helper",
+         "-ex", "info line helper"],
+        capture_output=True, text=True, timeout=60, check=False, cwd=ROOT,
+    )  # fmt: skip
+    assert 'Symbol "helper" is' in done.stdout
+    assert "doorbell.s" in done.stdout
