@@ -15,6 +15,8 @@ from emu.explore.zoo import ZOO, bug
 from emu.explore.zoo.matrix import Row, rows, tests_in
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from emu.explore.zoo.bug import Bug, Kill
 
 SUITE = Path(__file__).resolve().parents[2] / "guests" / "litmus"
@@ -27,12 +29,20 @@ WIDTH = 92
               help="Run the bugs, all or those named, against every litmus test.")  # fmt: skip
 @click.option("--named-tests", is_flag=True,
               help="Of the matrix: only the tests that an entry names.")  # fmt: skip
+@click.option("--jobs", type=click.IntRange(1, 256), default=1, show_default=True,
+              help="Of the matrix: processes, a bug at a time each.")  # fmt: skip
 @click.option("--tests", type=click.Path(file_okay=False, exists=True, path_type=Path),
               default=SUITE,
               help="Where the litmus tests are.  [default: guests/litmus]")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 def command(
-    names: tuple[str, ...], *, matrix: bool, named_tests: bool, tests: Path, as_json: bool
+    names: tuple[str, ...],
+    *,
+    matrix: bool,
+    named_tests: bool,
+    jobs: int,
+    tests: Path,
+    as_json: bool,
 ) -> int:
     """Show the bug zoo: historic bugs of KVM, each of which --bug NAME switches on.
 
@@ -41,7 +51,8 @@ def command(
     """
     chosen = [bug(name) for name in names] or list(ZOO.values())
     if matrix:
-        return _matrix(chosen, tests, every_test=not named_tests, as_json=as_json)
+        found = rows(chosen, tests_in(tests), every_test=not named_tests, jobs=jobs)
+        return _matrix(found, as_json=as_json)
     if as_json:
         click.echo(json.dumps({"schema": 1, "bugs": [_object(entry) for entry in chosen]}))
     elif names:
@@ -102,14 +113,14 @@ def _object(entry: Bug) -> dict[str, object]:
     }
 
 
-def _matrix(chosen: list[Bug], directory: Path, *, every_test: bool, as_json: bool) -> int:
+def _matrix(found: Iterator[Row], *, as_json: bool) -> int:
     done: list[Row] = []
     if not as_json:
         click.echo(
             f"{'bug':28} {'found by':24} {'states':>8} {'time':>7} {'steps':>5} {'switches':>8} "
             f"{'random':>7} {'pct':>7} {'pos':>7}  tests"
         )
-    for row in rows(chosen, tests_in(directory), every_test=every_test):
+    for row in found:
         done.append(row)
         if not as_json:
             click.echo(_line(row))

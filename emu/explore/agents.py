@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from emu.core.engine import ACTOR_WORDS
 from emu.errors import ConfigError
 from emu.hv.ioctls import set_external, signal_continue, signal_stop
-from emu.hv.ops import Await, Copy, HostCode, Read, Write, nonzero
+from emu.hv.ops import Await, Check, Copy, HostCode, Or, Read, Write, nonzero
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,6 +41,10 @@ def _signal(kvm: Kvm, vcpu: Vcpu) -> HostCode[None]:
     yield from signal_continue(vcpu)
 
 
+def _stop(kvm: Kvm, vcpu: Vcpu) -> HostCode[None]:
+    yield from signal_stop(vcpu)
+
+
 def _external(kvm: Kvm, vcpu: Vcpu) -> HostCode[None]:
     yield from set_external(vcpu, True)
 
@@ -60,6 +64,24 @@ def _migrate(kvm: Kvm, vcpu: Vcpu) -> HostCode[None]:
         yield from forget_dpdes(each)
     for each in kvm.vcpus:
         yield from set_dpdes(each)
+    for each in kvm.vcpus:
+        yield from signal_continue(each)
+
+
+def _from_power8(kvm: Kvm, vcpu: Vcpu) -> HostCode[None]:
+    """Stop every vcpu, write their doorbells down as a POWER8 has them, set them here, go on."""
+    for each in kvm.vcpus:
+        yield from signal_stop(each)
+    for each in kvm.vcpus:
+        yield Await(nonzero(each.in_userspace))
+    for each in kvm.vcpus:
+        yield from get_dpdes(each)
+        if (yield Read(each.result)):
+            yield Or(_image(each), 1 << _thread(each))
+    for each in kvm.vcpus:
+        yield from forget_dpdes(each)
+    for each in kvm.vcpus:
+        yield from import_dpdes(each)
     for each in kvm.vcpus:
         yield from signal_continue(each)
 
@@ -103,6 +125,25 @@ def set_dpdes(vcpu: Vcpu) -> HostCode[None]:
         yield Write(vcpu.doorbell_request, 1)
 
 
+def import_dpdes(vcpu: Vcpu) -> HostCode[None]:
+    """Set the one-reg of a POWER9 from the image of a POWER8, a bit for each thread of the core."""
+    yield Write(vcpu.result, 0)
+    if (yield Check(nonzero(_image(vcpu), 1 << _thread(vcpu)))):
+        yield Write(vcpu.result, 1)
+    yield from set_dpdes(vcpu)
+
+
+def _thread(vcpu: Vcpu) -> int:
+    """The number of a vcpu in its virtual core."""
+    return vcpu.vcpu_id % max(vcpu.kvm.emul_smt_mode, 1)
+
+
+def _image(vcpu: Vcpu) -> int:
+    """Where a virtual core's DPDES is written down: a word that POWER9 has no other use for."""
+    first = vcpu.kvm.find_vcpu(vcpu.vcpu_id - _thread(vcpu))
+    return (first or vcpu).vcore.dpdes
+
+
 def put_run_time_registers(vcpu: Vcpu) -> HostCode[None]:
     """Write back what userspace may have changed of a stopped vcpu; DPDES is not among it."""
     yield from ()
@@ -112,8 +153,11 @@ AGENTS = {
     agent.name: agent
     for agent in (
         Agent("signal", "a signal takes a vcpu to userspace, and it comes back", True, _signal),
+        Agent("stop", "a signal takes a vcpu to userspace, where it stays", True, _stop),
         Agent("external", "a device asserts a vcpu's external interrupt", True, _external),
         Agent("migrate", "the VM is stopped, saved, restored and continued", False, _migrate),
+        Agent("from-power8", "the VM is stopped and continued as one that was saved on a POWER8",
+              False, _from_power8),
         Agent("sync", "userspace stops a vcpu and syncs its registers", True, _sync),
     )
 }

@@ -77,6 +77,15 @@ def test_the_matrix_says_what_was_found(emu):
     assert set(row["median_executions"]) == {"random", "pct", "pos"}
 
 
+def test_the_matrix_is_the_same_on_several_processes(emu):
+    def found(*more):
+        ended = emu("bugs", "--kill-matrix", "--named-tests", "lost-kick", "tag-ignored", *more)
+        assert ended.code == 0
+        return re.sub(r"[0-9.]+ s ", "", ended.out)
+
+    assert found("--jobs", 2) == found()
+
+
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "bugs.md").read_text()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from emu.explore.zoo.bug import POWER9, Bug, Evidence, Kill, Upstream
+from emu.explore.zoo.bug import POWER8, POWER9, Bug, Evidence, Kill, Upstream
 from emu.hv.edit import Edit
 
 BUGS: Final = (
@@ -226,5 +226,29 @@ BUGS: Final = (
         hosts=(POWER9,),
         edits=(Edit("emu.hv.doorbell:_msgsndp", "kvm.find_vcpu(first_id + thr)", "vcpu"),),
         killed_by=(Kill("send-enabled", POWER9),),
+    ),
+    Bug(
+        name="msgsnd-by-pir",
+        title="the host's msgsnd is taken to name a thread of the machine, not of the core",
+        upstream=Upstream(
+            "QEMU: ppc/pnv: msgsnd compares the PIR of a thread with the tag of the message",
+            "7f516cdeef6d",
+            2022,
+            (Evidence.COMMIT,),
+        ),
+        mechanism="""
+            On POWER8 msgsnd reaches the threads of the sender's core, by their number in it. Were
+            the number looked up among all threads of the machine, a message on any but the first
+            core would go to the first: the thread that is meant sleeps on.
+            """,
+        hosts=(POWER8,),
+        edits=(
+            Edit(
+                "emu.hv.ipi:kvmppc_ipi_thread",
+                "cpu.thread.hdoorbell",
+                "sender.kvm.cpus[cpu.number % generation.threads_per_core].thread.hdoorbell",
+            ),
+        ),
+        killed_by=(Kill("ipi-other-core", POWER8),),
     ),
 )

@@ -5,8 +5,11 @@ A cell is one bug, one test and one host. Knows nothing of how it is printed.
 
 from __future__ import annotations
 
+import multiprocessing
 import statistics
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +17,7 @@ from emu.errors import ConfigError
 from emu.explore.litmus.parse import load
 from emu.explore.litmus.run import run
 from emu.explore.litmus.verdict import judge
+from emu.explore.minimise import MAX_PREEMPTIONS
 from emu.explore.schedule import parse_short
 from emu.explore.search import Algorithm, Options, SearchRefusedError
 from emu.explore.zoo import switched_on
@@ -81,29 +85,46 @@ def tests_in(directory: Path) -> dict[str, Litmus]:
     return tests
 
 
-def rows(bugs: list[Bug], tests: dict[str, Litmus], *, every_test: bool = True) -> Iterator[Row]:
-    """Run bugs against the tests; every_test: not only against those that an entry names."""
+def rows(
+    bugs: list[Bug], tests: dict[str, Litmus], *, every_test: bool = True, jobs: int = 1
+) -> Iterator[Row]:
+    """Run bugs against the tests, in the order of the bugs.
+
+    every_test: not only against those that an entry names. jobs: processes, each with a bug at a
+    time, as a bug is in the code of a whole process. Raises ConfigError if a test is not there.
+    """
     for bug in bugs:
         missing = [kill.test for kill in bug.killed_by if kill.test not in tests]
         if missing:
             raise ConfigError(f"{bug.name} is killed by {missing[0]}, and there is no such test")
-        named = tuple(cell(bug, tests[k.test], k.test, k.host) for k in bug.killed_by)
-        known = {(c.test, c.host) for c in named}
-        others = [
-            cell(bug, test, name, host)
-            for name, test in tests.items()
-            for host in test.hosts
-            if every_test and host in bug.hosts and (name, host) not in known
-        ]
-        first = bug.killed_by[0]
-        test = tests[first.test]
-        example = shortest(bug, test, first.host)
-        # What is missing cannot be seen in an execution.
-        medians = {
-            a.name.lower(): median(bug, test, first.host, a) if example.steps else None
-            for a in SAMPLERS
-        }
-        yield Row(bug, (*named, *others), named, example, medians)
+    one = partial(row, tests=tests, every_test=every_test)
+    if jobs == 1:
+        yield from map(one, bugs)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context) as workers:
+        yield from workers.map(one, bugs)
+
+
+def row(bug: Bug, tests: dict[str, Litmus], *, every_test: bool) -> Row:
+    """Run one bug."""
+    named = tuple(cell(bug, tests[k.test], k.test, k.host) for k in bug.killed_by)
+    known = {(c.test, c.host) for c in named}
+    others = [
+        cell(bug, test, name, host)
+        for name, test in tests.items()
+        for host in test.hosts
+        if every_test and host in bug.hosts and (name, host) not in known
+    ]
+    first = bug.killed_by[0]
+    test = tests[first.test]
+    example = shortest(bug, test, first.host)
+    # What is missing cannot be seen in an execution.
+    medians = {
+        a.name.lower(): median(bug, test, first.host, a) if example.steps else None
+        for a in SAMPLERS
+    }
+    return Row(bug, (*named, *others), named, example, medians)
 
 
 def cell(bug: Bug, test: Litmus, name: str, host: str) -> Cell:
@@ -118,14 +139,25 @@ def cell(bug: Bug, test: Litmus, name: str, host: str) -> Cell:
 
 
 def shortest(bug: Bug, test: Litmus, host: str) -> Shortest:
-    """Find a counterexample by breadth first, a context switch costing 1 and a step 0."""
-    options = Options(algorithm=Algorithm.BFS, first=True, max_states=MAX_STATES)
-    result = _run(bug, test, host, options)
-    for violation in (*result.violations, *result.witnesses):
-        if violation.schedule:
-            schedule = parse_short(violation.schedule)
-            switches = sum(a.actor != b.actor for a, b in pairwise(schedule))
-            return Shortest(len(schedule), switches)
+    """Find a counterexample with the fewest context switches, or at least the fewest preemptions.
+
+    By breadth first, a switch costing 1 and a step 0; where that takes more than MAX_STATES, depth
+    first within growing bounds.
+    """
+    ordered = Options(algorithm=Algorithm.BFS, first=True, max_states=MAX_STATES)
+    bounded = (
+        Options(first=True, preemptions=bound, max_states=MAX_STATES)
+        for bound in range(MAX_PREEMPTIONS + 1)
+    )
+    for options in (ordered, *bounded):
+        result = _run(bug, test, host, options)
+        for violation in (*result.violations, *result.witnesses):
+            if violation.schedule:
+                schedule = parse_short(violation.schedule)
+                switches = sum(a.actor != b.actor for a, b in pairwise(schedule))
+                return Shortest(len(schedule), switches)
+        if result.complete:
+            break
     return Shortest(0, 0)
 
 

@@ -64,4 +64,23 @@ BUGS: Final = (
         ),
         killed_by=(Kill("sync-doorbell", POWER9),),
     ),
+    Bug(
+        name="dpdes-format-of-power8",
+        title="a POWER9 takes the DPDES of a POWER8's core for a vcpu's own",
+        upstream=Upstream(
+            "KVM: PPC: Book3S HV: KVM_REG_PPC_DPDES means another thing on POWER9 than on POWER8",
+            "",
+            2019,
+            (Evidence.INFERRED, Evidence.SOURCE),
+        ),
+        mechanism="""
+            On POWER8 the one-reg is the DPDES of the whole virtual core, on POWER9 bit 0 of it is
+            the vcpu's own doorbell. Userspace that copies the register from one to the other sets
+            the doorbell of thread 0 on every vcpu of the core, and loses those of the others. No
+            report is known, as machines are not migrated so; the two formats are in the source.
+            """,
+        hosts=(POWER9,),
+        edits=(Edit("emu.explore.agents:import_dpdes", "1 << _thread(vcpu)", "1"),),
+        killed_by=(Kill("migrate-from-power8", POWER9),),
+    ),
 )

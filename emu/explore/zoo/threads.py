@@ -297,4 +297,44 @@ BUGS: Final = (
         ),
         killed_by=(Kill("signal-enter", POWER9),),
     ),
+    Bug(
+        name="doorbell-wakes-empty-thread",
+        title="a guest's doorbell wakes thread 0, which has no vcpu, and that ends the core's stay",
+        upstream=Upstream(
+            "KVM: PPC: Book3S HV: Don't wake thread with no vcpu on guest IPI",
+            "f019b7ad76e6",
+            2014,
+            (Evidence.REMEMBERED, Evidence.SOURCE),
+        ),
+        mechanism="""
+            While vcpu 0 is elsewhere thread 0 naps in the guest's partition, for the others. With
+            LPCR[PECEDP] set a msgsndp to it ends that nap; it has nothing to run, so it takes the
+            whole core out of the guest. Nobody takes the doorbell, so the next stay ends as soon as
+            it has begun, and so on for as long as vcpu 0 is away.
+            """,
+        hosts=(POWER8,),
+        edits=(
+            Edit(
+                "emu.hv.rmhandlers:_nap_without_vcpu",
+                """
+                woken = yield Await(
+                    nonzero(cpu.thread.hdoorbell),
+                    nonzero(cpu.thread.xics_ipi),
+                    deadline=cpu.dec,
+                )
+                """,
+                """
+                woken = yield Await(
+                    nonzero(cpu.thread.hdoorbell),
+                    nonzero(cpu.thread.xics_ipi),
+                    nonzero(cpu.subproc.dpdes, 1 << cpu.tir),
+                    deadline=cpu.dec,
+                )
+                if (yield Check(nonzero(cpu.subproc.dpdes, 1 << cpu.tir))):
+                    woken = None
+                """,
+            ),
+        ),
+        killed_by=(Kill("send-to-absent", POWER8),),
+    ),
 )

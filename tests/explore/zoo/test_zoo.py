@@ -8,7 +8,8 @@ import pytest
 from emu.errors import ConfigError
 from emu.explore.litmus.parse import load
 from emu.explore.litmus.run import run
-from emu.explore.litmus.verdict import judge
+from emu.explore.litmus.verdict import judge, missing
+from emu.explore.minimise import minimised
 from emu.explore.search import Options
 from emu.explore.zoo import ZOO, must_concern, switched_on
 from emu.hv.automaton import HostCodeError
@@ -45,6 +46,29 @@ def test_an_edit_fits_the_host_code_and_stays_within_its_rules(bug):
         lines, first = inspect.getsourcelines(edit.function())
         inside = range(first, first + len(lines))
         assert all(line in inside for *_, line in edit.code().co_lines() if line is not None)
+
+
+# Searching these again and again takes longer than all others together.
+LARGE = {
+    "escalation-sets-prodded",
+    "first-come-threads",
+    "mmu-switch-by-any-thread",
+    "doorbell-wakes-empty-thread",
+}
+
+
+@pytest.mark.parametrize("name", [name for name in ZOO if name not in LARGE])
+def test_a_counterexample_has_two_threads_and_four_operations_at_most(name):
+    kill = ZOO[name].killed_by[0]
+    path = SUITE / f"{kill.test}.litmus"
+    with switched_on([name]):
+        result = run(load(path), Options(), kill.host)
+        violation = (*result.violations, *result.witnesses, *missing(result))[0]
+        small = minimised(load(path), kill.host, Options(), violation)
+    columns = [cells for cells in small.test.threads if cells]
+    assert len(columns) <= 2
+    assert sum(map(len, columns)) <= 4
+    assert small.fewest
 
 
 def test_a_bug_is_gone_after_its_block():
