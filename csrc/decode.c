@@ -263,6 +263,12 @@ static unsigned compared_field(const emu_op *op)
     return 0;
 }
 
+/* Its id's own label will not do: mtctr pays for what follows there, as all of mtspr. */
+int32_t emu_alone(const emu_op *op, uint32_t index, int order)
+{
+    return emu_labels[order][way_of(op, index)];
+}
+
 /* The label for the record at `index`: of the longest sequence that begins there, else of its way. */
 static int32_t code_of(const emu_vm *vm, int order, uint64_t page_address, const emu_op *page,
                        uint32_t index)
@@ -310,7 +316,7 @@ static void forget(emu_op *page, uint32_t index, int order)
     page[index].code = emu_labels[order][EMU_I_undecoded];
     for (uint32_t i = index; i-- > 0 && i + EMU_SEQUENCE_MAX > index;)
         if (page[i].id != EMU_I_undecoded && page[i].code != emu_labels[order][EMU_I_breakpoint])
-            page[i].code = emu_labels[order][page[i].id];
+            page[i].code = emu_alone(&page[i], i, order);
 }
 
 emu_op *emu_code_page(emu_machine *m, emu_vm *vm, int order, uint64_t address)

@@ -236,6 +236,8 @@ emu_op *emu_code_page(emu_machine *m, emu_vm *vm, int order, uint64_t address);
 /* Decode the run that starts at record `index` of the page at a real address. */
 void emu_decode_run(emu_machine *m, emu_vm *vm, int order, uint64_t page_address, emu_op *page,
                     uint32_t index);
+/* The label that runs a record by itself, not as part of a sequence. */
+int32_t emu_alone(const emu_op *op, uint32_t index, int order);
 void emu_forget_code(emu_vm *vm, uint64_t address, uint64_t nbytes);
 /* The page is about to become `bytes` (NULL: zeros): forget the words that differ. */
 void emu_forget_changed_code(emu_vm *vm, uint32_t page, const uint8_t *bytes);

@@ -85,7 +85,7 @@ in_breakpoint:
         goto leave;
     }
     c->resume = ~0ull;
-    goto *((const char *)&&in_undecoded + labels[ip->id]);
+    goto *((const char *)&&in_undecoded + emu_alone(ip, (uint32_t)(ip - c->page), ORDER));
 
 in_illegal:
     out = EMU_ILLEGAL;

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from emu.core.engine import StepKind
-from emu.core.watching import StoppedBy
+from emu.core.watching import StoppedBy, Watching
 from emu.debug.calls import is_call
 from emu.debug.history import FAR
 from emu.debug.names import REAL
@@ -15,8 +15,11 @@ from emu.errors import ConfigError, MemoryAccessError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from emu.debug.history import Halt
     from emu.debug.session import Session
+    from emu.hv.kvm import Vcpu
 
+NEAR: Final = 1 << 12  # steps that going back one step looks at first
 PATIENCE: Final = 50_000_000  # steps that one step of a vcpu may take before it is called waiting
 OWN_STEPS: Final = (StepKind.GUEST, StepKind.EXIT, StepKind.HOST, StepKind.WAIT)
 
@@ -52,7 +55,7 @@ class Advance:
         points: bool = True,
         kind: str = "step",
         extra: Sequence[Breakpoint] = (),
-        until: Callable[[], bool] = lambda: False,
+        until: Callable[[Halt], bool] = lambda _: False,
     ) -> Stop:
         """Go forward until a point stops, `until` holds at an extra breakpoint, or the limit."""
         session = self._session
@@ -63,7 +66,7 @@ class Advance:
                 halt = session.timeline.forward(limit, watching=watching)
                 if halt.kind == "limit":
                     return Stop("goto" if kind == "goto" else "step")
-                if halt.kind == "breakpoint" and until():
+                if halt.kind == "breakpoint" and until(halt):
                     return Stop("step")
                 stop = session.judge.judged(halt)
                 if stop is not None:
@@ -129,18 +132,38 @@ class Advance:
         word = session.host.machine.fetch(vcpu.index) or 0
         if not session.in_guest(vcpu) or not is_call(word):
             return self.one_step()
-        back, depth = session.nia() + 4, session.host.words[vcpu.gpr(1)]
-        return self.go_to(
-            back, lambda: session.at(vcpu, back) and session.host.words[vcpu.gpr(1)] >= depth
-        )
+        depth = session.host.words[vcpu.gpr(1)]
+        return self.go_to(session.nia() + 4, lambda: session.host.words[vcpu.gpr(1)] >= depth)
 
-    def go_to(self, address: int, arrived: Callable[[], bool]) -> Stop:
-        """Go on until `arrived` holds at an address, or a point stops it.
+    def go_to(self, address: int, wanted: Callable[[], bool] = lambda: True) -> Stop:
+        """Go on until the current vcpu has come to an address and `wanted` holds, or a point stops.
 
         Raises MemoryAccessError if it lies outside of memory.
         """
         session = self._session
+        vcpu = session.vcpu
+
+        def arrived(halt: Halt) -> bool:
+            return session.judge.vcpu_of(halt) == vcpu.index and wanted()
+
         extra = Breakpoint(0, "", vm=session.vcpu.kvm.number, address=address & REAL & ~3)
         if extra.address >= session.host.machine.memory_size(extra.vm):
             raise MemoryAccessError(f"there is no code at {address:#x}")
-        return self.go(extra=[extra], until=arrived)
+        here = session.position
+        stop = self.go(extra=[extra], until=arrived)
+        if stop.kind == "step":
+            settle(session, vcpu, here)
+        return stop
+
+
+def settle(session: Session, vcpu: Vcpu, since: int = 0) -> None:
+    """Be where a vcpu came to where it is now, not before a position.
+
+    A breakpoint stops when the vcpu has its turn; a step ends as soon as its instruction is done.
+    """
+    here = session.position
+    ready = Watching(ready=vcpu.index)
+    found = session.timeline.last(
+        here + 1, ready, lambda halt: halt.by is StoppedBy.READY, near=NEAR
+    )
+    session.timeline.goto(here if found is None or found <= since else found)

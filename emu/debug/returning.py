@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from emu.core.watching import StoppedBy, Watching
-from emu.debug.advancing import OWN_STEPS
+from emu.debug.advancing import NEAR, OWN_STEPS, settle
 from emu.debug.calls import is_call, is_return
 from emu.debug.judging import kind_of
 from emu.debug.names import REAL
@@ -14,12 +13,10 @@ from emu.debug.stops import AT_THE_BEGINNING, Breakpoint, Point, Stop, Watchpoin
 from emu.errors import MemoryAccessError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from emu.debug.history import Halt
     from emu.debug.session import Session
-
-NEAR: Final = 1 << 12  # steps that going back one step looks at first
 
 
 class Return:
@@ -65,11 +62,7 @@ class Return:
         called = self._word_at(call)
         if stop.kind != "step" or not is_return(word) or called is None or not is_call(called):
             return stop
-        with self.temporary(call) as watching:
-            return self.back(
-                watching,
-                lambda: session.at(vcpu, call) and session.host.words[vcpu.gpr(1)] == depth,
-            )
+        return self.back_to(call, lambda: session.host.words[vcpu.gpr(1)] == depth)
 
     def _word_at(self, address: int) -> int | None:
         session = self._session
@@ -78,18 +71,25 @@ class Return:
         except MemoryAccessError:
             return None
 
-    @contextmanager
-    def temporary(self, address: int) -> Iterator[None]:
-        """Have a breakpoint at an address for a while."""
+    def back_to(self, address: int, wanted: Callable[[], bool] = lambda: True) -> Stop:
+        """Go back to where the current vcpu came to an address last, and `wanted` held."""
         session = self._session
-        extra = Breakpoint(0, "", vm=session.vcpu.kvm.number, address=address & REAL & ~3)
+        vcpu = session.vcpu
+        extra = Breakpoint(0, "", vm=vcpu.kvm.number, address=address & REAL & ~3)
+
+        def arrived(halt: Halt) -> bool:
+            return session.judge.vcpu_of(halt) == vcpu.index and wanted()
+
         with session.judge.armed([extra]):
-            yield None
+            stop = self.back(None, arrived)
+        if stop.kind == "step":
+            settle(session, vcpu)
+        return stop
 
     def back(
         self,
         watching: Watching | None,
-        arrived: Callable[[], bool] = lambda: False,
+        arrived: Callable[[Halt], bool] = lambda _: False,
         *,
         points: bool = False,
     ) -> Stop:
@@ -107,7 +107,7 @@ class Return:
                     if point.expression is not None:
                         point.value, _ = session.judge.look(point.expression, point.scope)
                 return False
-            if halt.kind == "breakpoint" and arrived():
+            if halt.kind == "breakpoint" and arrived(halt):
                 return True
             hit = session.judge.hits(halt) if points else []
             if hit:

@@ -130,10 +130,6 @@ class Session:
         """Value of an expression. Raises ExpressionError."""
         return parse(text).evaluate(self.names)
 
-    def at(self, vcpu: Vcpu, address: int) -> bool:
-        """Whether a vcpu's guest is in front of an address."""
-        return self.in_guest(vcpu) and self.nia(vcpu) & REAL == address & REAL
-
     # -- points
 
     def break_at(self, address: int, *, temporary: bool = False) -> Breakpoint:
@@ -252,17 +248,14 @@ class Session:
 
     def until(self, address: int) -> Stop:
         """Go on until the current vcpu is in front of an address, or a point stops it."""
-        vcpu = self.vcpu
-        return self._arrive(self._advance.go_to(address, lambda: self.at(vcpu, address)))
+        return self._arrive(self._advance.go_to(address))
 
     def finish(self) -> Stop:
         """Go on until the current function has returned to its caller."""
-        vcpu = self.vcpu
-        back, depth = return_address(self), self.host.words[vcpu.gpr(1)]
+        words, stack = self.host.words, self.vcpu.gpr(1)
+        depth = words[stack]
         return self._arrive(
-            self._advance.go_to(
-                back, lambda: self.at(vcpu, back) and self.host.words[vcpu.gpr(1)] >= depth
-            )
+            self._advance.go_to(return_address(self), lambda: words[stack] >= depth)
         )
 
     def goto(self, position: int) -> Stop:
@@ -314,10 +307,7 @@ class Session:
 
     def reverse_finish(self) -> Stop:
         """Go back to the call of the current function."""
-        vcpu = self.vcpu
-        call = return_address(self) - 4
-        with self._return.temporary(call) as watching:
-            return self._arrive(self._return.back(watching, lambda: self.at(vcpu, call)))
+        return self._arrive(self._return.back_to(return_address(self) - 4))
 
     # -- who moves
 

@@ -175,3 +175,21 @@ def test_an_instruction_can_be_stopped_in_front_of():
         assert word.hex() == "7c00291c"
         seen.append(timeline.position)
     assert timeline.last(seen[4], msgsndp, anything) == seen[3]
+
+
+def test_a_breakpoint_set_and_removed_changes_no_count():
+    """Records before it lose their sequences, and one on mtctr is passed by its own way."""
+    source = "_start: li 9,40; mtctr 9; li 20,200; mtspr 22,20; b ."
+    for place in range(5):
+        timeline = Timeline(machine(source))
+        digests = states_one_by_one(timeline, 60)
+        timeline.goto(0)
+        timeline.machine.breakpoint(0, 0x10000 + 4 * place, True)
+        while timeline.forward(60).kind == "breakpoint":
+            assert timeline.digest() == digests[timeline.position]
+        assert timeline.digest() == digests[60]
+        timeline.machine.breakpoint(0, 0x10000 + 4 * place, False)
+        for position in range(61):
+            timeline.goto(0)
+            timeline.forward(position)
+            assert timeline.digest() == digests[position], (place, position)
