@@ -43,7 +43,8 @@ typedef enum {
     EMU_POINT_OWN,             /* what only an interrupt of its own thread can get in front of */
     EMU_POINT_RETURN,          /* rfid: likewise */
     EMU_POINT_OPAQUE,          /* anything: never independent of another visible operation */
-    EMU_POINT_END              /* the thread's program ends here: it only takes interrupts */
+    EMU_POINT_END,             /* the thread's program ends here: it only takes interrupts */
+    EMU_POINT_CLOCK            /* as EMU_POINT_OWN; reads what counts as time passes */
 } emu_point_kind;
 
 typedef struct {
@@ -121,6 +122,8 @@ typedef struct {
     uint32_t max_steps;        /* of one run: a longer one is cut */
     uint32_t first;            /* stop at the first violation */
     uint32_t avoid;            /* DFS: a state that a rule forbids is not gone beyond, and is no end */
+    uint32_t livelocks;        /* report fair livelocks. Of EMU_ALGORITHM_DFS without a bound on preemptions
+                                  only, and then there are no ample sets: they may hide cycles */
 } emu_search_options;
 
 typedef enum {
@@ -189,6 +192,7 @@ typedef struct {
     uint64_t asleep_runs;                /* DPOR: begun in vain */
     uint64_t bytes;            /* memory for stored states */
     uint32_t outcomes, violations;
+    uint32_t livelocks;        /* 1: fair livelocks are looked for */
     uint32_t actor, node;      /* of EMU_SEARCH_LEARN and _REFUSED */
     uint64_t answer;
     uint32_t why;              /* emu_refusal */
@@ -210,16 +214,23 @@ uint64_t emu_search_exits(const emu_search *s);
  * sampling, runs) have it. 0, or -1: there is no such outcome. */
 int emu_search_outcome(const emu_search *s, uint32_t i, uint64_t *values, uint64_t *count);
 
-/* What is wrong in a state on the way or at the end. */
+/* What is wrong in a state on the way or at the end, or of a run that has none. */
 typedef enum {
     EMU_VIOLATION_NEVER,       /* rule `rule` of emu_search_never is true */
-    EMU_VIOLATION_LIVELOCK     /* a fair cycle that no state outside can be reached from ... */
+    EMU_VIOLATION_LIVELOCK     /* a run that goes round for ever, although whoever can step again and again
+                                  does; `rule`: a bit for each of the first 32 actors that step */
 } emu_violation_kind;
 int emu_search_violation(const emu_search *s, uint32_t i, uint32_t *kind, uint32_t *rule);
+
+/* Of a livelock, how many of the last steps of its schedule lead back to where they began. */
+uint64_t emu_search_loop(const emu_search *s, uint32_t violation);
 
 /* Schedules: of outcome `i` (violation = 0) or of violation `i` (violation = 1), as choices. Copies up to n,
  * returns how many there are. */
 uint64_t emu_search_schedule(const emu_search *s, int violation, uint32_t i, emu_choice *out, uint64_t n);
+
+/* Instructions and host operations after which a step ends although nobody else sees any of them. */
+enum { EMU_MAX_PRIVATE = 1000 };
 
 /* ---- one step at a time: replay, and the choices a debugger offers ---------------------------- */
 
@@ -229,6 +240,8 @@ emu_search_verdict emu_search_reset(emu_search *s);
 void emu_search_rebase(emu_search *s);
 /* While on, a step ends where an actor enters the guest, before its first instruction. */
 void emu_search_hold(emu_search *s, int on);
+/* While on, steps are as with the option `fine`; returns what was before. */
+int emu_search_fine(emu_search *s, int on);
 /* While on, a step is one instruction, interrupt or host operation, visible or not: a debugger's. */
 void emu_search_single(emu_search *s, int on);
 /* Whether the actor stands before a scheduling point, where the steps of a schedule begin. */

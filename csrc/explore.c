@@ -35,6 +35,11 @@ emu_search *emu_search_new(emu_machine *m, emu_engine *engine, const emu_search_
     }
     memcpy(s->shadow, s->words, s->nwords * sizeof *s->shadow);
     s->hash0 = s->hash = 0x9ae16a3b2f90404fu;
+    if (options->algorithm != EMU_ALGORITHM_DFS || options->preemptions != UINT32_MAX || options->avoid ||
+        !can_judge_cycles(s))
+        s->o.livelocks = 0;
+    if (s->o.livelocks)
+        s->o.ample = 0;
     return s;
 }
 
@@ -57,6 +62,7 @@ void emu_search_free(emu_search *s)
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         free(arrays[i]->at);
     set_clear(&s->set);
+    cycles_free(s);
     free(s->cells);
     free(s->outcome_slots);
     free(s->shadow);
@@ -231,6 +237,7 @@ static void begin_again(emu_search *s)
     if (s->outcome_slots)
         memset(s->outcome_slots, 0, s->outcome_size * sizeof *s->outcome_slots);
     set_clear(&s->set);
+    cycles_free(s);
     memset(&s->facts, 0, sizeof s->facts);
     s->facts.restarts = restarts;
     s->begun = s->settled = s->own_resume = s->again = 0;
@@ -273,6 +280,7 @@ void emu_search_facts_of(const emu_search *s, emu_search_facts *out)
     out->depth = s->frames.used;
     out->outcomes = (uint32_t)s->outcomes.used;
     out->violations = (uint32_t)s->violations.used;
+    out->livelocks = s->o.livelocks;
     out->bytes = s->set.size * sizeof *s->set.slots;
 }
 
@@ -295,6 +303,11 @@ int emu_search_violation(const emu_search *s, uint32_t i, uint32_t *kind, uint32
     *kind = f->kind;
     *rule = f->rule;
     return 0;
+}
+
+uint64_t emu_search_loop(const emu_search *s, uint32_t violation)
+{
+    return violation < s->violations.used ? ((const finding *)s->violations.at)[violation].loop : 0;
 }
 
 uint64_t emu_search_schedule(const emu_search *s, int violation, uint32_t i, emu_choice *out, uint64_t n)
@@ -343,6 +356,13 @@ void emu_search_rebase(emu_search *s)
 void emu_search_hold(emu_search *s, int on)
 {
     s->hold = on;
+}
+
+int emu_search_fine(emu_search *s, int on)
+{
+    int before = s->o.fine != 0;
+    s->o.fine = (uint32_t)(on != 0);
+    return before;
 }
 
 void emu_search_single(emu_search *s, int on)

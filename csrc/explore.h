@@ -1,5 +1,6 @@
 /* The explorer's own structures. Files: explore_words.c (undo, hash), explore_step.c (steps),
- * explore_claim.c (who touches what), explore_touch.c (what a step touches), explore_store.c (sets of states, outcomes, schedules), explore_dfs.c, explore_bfs.c,
+ * explore_claim.c (who touches what), explore_touch.c (what a step touches), explore_store.c (sets of states, outcomes, schedules), explore_dfs.c,
+ * explore_scc.c (livelocks), explore_bfs.c,
  * explore_dpor.c, explore_sample.c (the algorithms), explore_reach.c (what was gone through),
  * explore.c (the interface).
  *
@@ -14,7 +15,7 @@
 
 #define ANY_REGISTER 32u           /* emu_point.ra, rb: none */
 #define MAX_GRANULES 17u           /* 8-byte granules of the widest access: 128 bytes, unaligned */
-#define MAX_PRIVATE 1000u          /* private instructions after which a step ends anyway */
+#define MAX_CROSSED 100u           /* operations in it that are steps of their own in the finest steps */
 #define MAX_ACTORS 64u
 #define MAX_THREADS 64u
 #define MAX_ALTERNATIVES 3u        /* of one actor */
@@ -124,7 +125,15 @@ typedef struct {
     uint64_t length;
     uint64_t count;
     uint32_t kind, rule;           /* of violations */
+    uint64_t loop;                 /* so many of its last steps lead back to where they began */
 } finding;
+
+/* Whose step, as explore_scc.c numbers them, and what of it matters there. */
+typedef struct {
+    uint8_t who;
+    uint8_t how;                   /* STEP_* */
+} stepper;
+enum { STEP_IN_GUEST = 1, STEP_EVENTFUL = 2 };
 
 typedef struct {
     uint64_t undo;                 /* log to go back to, to stand in this state */
@@ -136,6 +145,7 @@ typedef struct {
     uint32_t expanded;             /* the successors are there */
     uint32_t ample;                /* the choices are an ample set */
     uint32_t last_actor, preemptions;
+    stepper by;                    /* who made the step to this state */
 } frame;
 
 /* A state one step from a frame's. */
@@ -144,8 +154,10 @@ typedef struct {
     uint64_t first;                /* of its differences */
     uint32_t n;
     uint32_t last_actor, preemptions;
-    emu_choice choice;             /* the step */
+    emu_choice choice;             /* the step, ... */
+    stepper by;                    /* ... and whose it is */
 } successor;
+typedef struct fair_cycles fair_cycles;
 
 struct emu_search {
     emu_machine *m;
@@ -185,6 +197,7 @@ struct emu_search {
     /* of the step that is being taken */
     uint64_t old_granule[MAX_GRANULES];
     int backward;                  /* it jumped back, or took an interrupt */
+    int eventful;                  /* the guest printed, or read the time: it does not go round for nothing */
 
     /* results */
     emu_search_facts facts;
@@ -205,6 +218,7 @@ struct emu_search {
     array choices;                 /* emu_choice */
     array successors;              /* successor */
     array differences;             /* undo_entry: where, and the value there */
+    fair_cycles *cycles;           /* of DFS, if livelocks are looked for */
     void *own;                     /* of BFS, DPOR, sampling */
     int own_resume;                /* the branch that is next was chosen already */
     void (*own_free)(emu_search *s);
@@ -249,6 +263,8 @@ int holds_code(const emu_search *s, uint64_t address, uint64_t nbytes);
 /* Everything that can happen next; out has room for MAX_CHOICES, returns how many. */
 uint32_t all_choices(emu_search *s, emu_choice *out);
 int is_spent(const emu_search *s); /* the run has no instructions left */
+/* Whether something is to happen at a time that has not come, bound or no bound. */
+int time_may_pass(const emu_search *s);
 /* Whether the actor itself could take a step. */
 int can_go(emu_search *s, uint32_t actor);
 /* Take one. EMU_SEARCH_DONE, or the state is as before and the value says why. */
@@ -303,6 +319,20 @@ int add_outcome(emu_search *s);
 /* These two: 1 if something new was found, -1: out of memory. The first checks the rules in the state of now. */
 int check_state(emu_search *s, int at_end);
 int add_violation(emu_search *s, uint32_t kind, uint32_t rule);
+
+/* ---- explore_scc.c --------------------------------------------------------------------------------- */
+
+/* Whether there are few enough actors and threads. */
+int can_judge_cycles(const emu_search *s);
+/* Whose step a choice is, in the state before it. */
+stepper stepper_of(const emu_search *s, emu_choice choice);
+/* The depth-first search stands in a new state, with these choices. 0: out of memory. */
+int cycles_enter(emu_search *s, const emu_choice *choices, uint32_t n, stepper by);
+/* A step leads to a state, whose hash is that of now, that it has seen before. */
+void cycles_meet(emu_search *s, stepper by);
+/* It is about to leave a state for the one before. 1: a new livelock was found; -1: out of memory. */
+int cycles_leave(emu_search *s);
+void cycles_free(emu_search *s);
 
 /* ---- the algorithms: each goes on where it stood ------------------------------------------------ */
 

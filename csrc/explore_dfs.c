@@ -60,6 +60,8 @@ static int push(emu_search *s, const frame *how)
     }
     f->nchoices = n;
     s->choices.used += n;
+    if (s->o.livelocks && !cycles_enter(s, choices, n, how->by))
+        return -1;
     if (s->frames.used > s->facts.max_depth)
         s->facts.max_depth = s->frames.used;
     return n > 0;
@@ -106,13 +108,13 @@ static void pop(emu_search *s)
  */
 
 /* What a step led to: the state of now, but for what differs from the frame's. 0: out of memory. */
-static int keep(emu_search *s, emu_choice choice, const frame *after)
+static int keep(emu_search *s, emu_choice choice, const frame *after, stepper by)
 {
     successor *next = array_more(&s->successors, 1, sizeof *next);
     if (!next)
         return 0;
     *next = (successor){ .hash = s->hash, .choice = choice, .last_actor = after->last_actor,
-                         .preemptions = after->preemptions, .first = s->differences.used,
+                         .preemptions = after->preemptions, .by = by, .first = s->differences.used,
                          .n = (uint32_t)(s->undo.used - after->undo) };
     undo_entry *now = array_more(&s->differences, next->n, sizeof *now);
     if (!now)
@@ -134,6 +136,7 @@ static emu_search_verdict expand(emu_search *s)
             s->facts.cut_preemptions++;
             continue;
         }
+        stepper by = s->o.livelocks ? stepper_of(s, choice) : (stepper){ .who = 0 };
         emu_search_verdict verdict = take(s, choice);
         if (verdict != EMU_SEARCH_DONE) {
             s->facts.steps = steps;
@@ -143,7 +146,8 @@ static emu_search_verdict expand(emu_search *s)
             return verdict;
         }
         s->facts.steps++;
-        int backward = s->backward, kept = keep(s, choice, &after);
+        by.how |= s->eventful ? STEP_EVENTFUL : 0;
+        int backward = s->backward, kept = keep(s, choice, &after, by);
         go_back(s, after.undo, after.hash);
         if (!kept || (f->ample && backward && !widen(s, f)))
             return EMU_SEARCH_MEMORY;
@@ -190,17 +194,24 @@ emu_search_verdict run_dfs(emu_search *s, uint64_t max_steps)
             continue;
         }
         if (f->successors + f->next == s->successors.used) {
+            int news = s->o.livelocks ? cycles_leave(s) : 0;
             pop(s);
+            if (news < 0)
+                return EMU_SEARCH_MEMORY;
+            if (news && s->o.first)
+                return EMU_SEARCH_FIRST;
             continue;
         }
         successor next = ((successor *)s->successors.at)[f->successors + f->next++];
         frame after = { .undo = s->undo.used, .hash = s->hash, .last_actor = next.last_actor,
-                        .preemptions = next.preemptions };
+                        .preemptions = next.preemptions, .by = next.by };
         s->hash = next.hash;
         int added = set_add(&s->set, key_of(s, &after));
         if (added < 0)
             return EMU_SEARCH_MEMORY;
         if (!added) {
+            if (s->o.livelocks)
+                cycles_meet(s, next.by);
             s->hash = after.hash;
             continue;
         }

@@ -134,6 +134,7 @@ static int is_point(const emu_search *s, uint32_t actor, const emu_point *p, con
         return (v->msr & MSR_EE && s->handlers) ||
                !own_storage(s, actor, address_of(v, p), p->nbytes, p->kind == EMU_POINT_STORE);
     case EMU_POINT_OWN:
+    case EMU_POINT_CLOCK:
     case EMU_POINT_RETURN:
         return (v->msr & MSR_EE) != 0;
     default:
@@ -312,6 +313,7 @@ static void commit_host(emu_search *s, const emu_node *n)
         changed(s, n->b);
         break;
     case EMU_OP_PUT_CHARS:
+        s->eventful = 1;
         changed(s, n->b);
         break;
     case EMU_OP_STOP:
@@ -354,7 +356,7 @@ static progress host(emu_search *s, uint32_t actor, int first)
     const emu_node *n = node_of(s, actor);
     uint64_t answer;
     if (!first) {
-        if (host_is_point(s, actor, n))
+        if (host_is_point(s, actor, n) || (n->visible && s->crossed[actor] == MAX_CROSSED))
             return STANDS;
         s->crossed[actor] += n->visible != 0;
     }
@@ -506,6 +508,8 @@ static progress instruction(emu_search *s, uint32_t actor, uint32_t thread, emu_
         count_since(s, counts);
     if (v->nia <= nia)
         s->backward = 1;
+    if (p->kind == EMU_POINT_CLOCK)
+        s->eventful = 1;
     return MOVED;
 }
 
@@ -528,19 +532,21 @@ static progress guest(emu_search *s, uint32_t actor, uint32_t thread, int first,
     if (!p)
         return refuse(s, actor, EMU_REFUSED_CODE, v->nia);
     if (!first) {
-        if (is_point(s, actor, p, v))
+        uint32_t fine = p->kind == EMU_POINT_LOAD || p->kind == EMU_POINT_STORE;
+        if (is_point(s, actor, p, v) || (fine && s->crossed[actor] == MAX_CROSSED))
             return STANDS;
-        s->crossed[actor] += p->kind == EMU_POINT_LOAD || p->kind == EMU_POINT_STORE;
+        s->crossed[actor] += fine;
     }
     return instruction(s, actor, thread, v, p, choice);
 }
 
 /* ---- steps ------------------------------------------------------------------------------------------------ */
 
+/* An actor that goes round where nobody sees it is stopped where a step in the finest steps stops too. */
 static emu_search_verdict advance(emu_search *s, uint32_t actor, int first, uint32_t choice)
 {
-    for (uint32_t left = MAX_PRIVATE; left; left--) {
-        uint32_t thread = actor_thread(s, actor);
+    for (uint32_t left = EMU_MAX_PRIVATE; left; left--) {
+        uint32_t thread = actor_thread(s, actor), crossed = s->crossed[actor];
         if (!first && (s->single || (s->hold && thread != NONE)))
             return EMU_SEARCH_DONE;
         progress p = thread == NONE ? host(s, actor, first) : guest(s, actor, thread, first, choice);
@@ -552,6 +558,8 @@ static emu_search_verdict advance(emu_search *s, uint32_t actor, int first, uint
             return EMU_SEARCH_LEARN;
         if (emu_state(s->m)->stopped)
             return EMU_SEARCH_DONE;
+        if (s->crossed[actor] != crossed)
+            left = EMU_MAX_PRIVATE;
         first = 0;
         choice = EMU_CHOICE_GO;
     }
@@ -590,13 +598,18 @@ static uint64_t next_time(const emu_search *s)
     return nearest;
 }
 
+int time_may_pass(const emu_search *s)
+{
+    return next_time(s) != UINT64_MAX;
+}
+
 emu_search_verdict take(emu_search *s, emu_choice choice)
 {
     uint64_t undo = s->undo.used, hash = s->hash, timers = s->nwords + OWN_TIMERS;
     emu_machine_state *state = emu_state(s->m);
     uint64_t now = state->tb;
     emu_search_verdict verdict = EMU_SEARCH_DONE;
-    s->backward = 0;
+    s->backward = s->eventful = 0;
     s->crossed[choice.actor] = 0;
     switch ((emu_choice_kind)choice.kind) {
     case EMU_CHOICE_DELIVER:

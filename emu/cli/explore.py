@@ -26,6 +26,7 @@ from emu.explore.guest import SPENT, Asked, Ending, Explored, explore
 from emu.explore.litmus.parse import load
 from emu.explore.litmus.run import run_within
 from emu.explore.litmus.verdict import judge
+from emu.explore.schedule import parse_short, short_text
 from emu.explore.search import Algorithm, Options
 from emu.hv.registers import expectation, shown_registers
 
@@ -220,11 +221,15 @@ def _explored(result: Result) -> Explored:
     judgement = judge(result)
     wrong = {w.schedule: w.explanation for w in (*result.witnesses, *result.violations)}
     endings = [Ending(str(o), o.count, o.text, wrong.pop(o.text, "")) for o in result.outcomes]
-    endings += [Ending(rule, 1, text, rule) for text, rule in wrong.items()]
+    loops = {v.schedule: v.loop for v in result.violations}
+    endings += [
+        Ending(rule, 1, text, rule, loop=loops.get(text, 0)) for text, rule in wrong.items()
+    ]
     explained = {ending.bad for ending in endings}
     if judgement.failures and explained == {""}:
         endings += [Ending(failure, 0, "", failure) for failure in judgement.failures]
-    return Explored(sorted(endings, key=lambda e: e.key), result.facts, result.cut)
+    endings.sort(key=lambda e: e.key)
+    return Explored(endings, result.facts, result.cut, result.unjudged)
 
 
 def _print(found: Explored) -> None:
@@ -232,12 +237,20 @@ def _print(found: Explored) -> None:
         click.echo(f"{ending.count:<8}{'*' if ending.bad else ':'}>{ending.key}")
     for ending in found.endings:
         if ending.bad:
-            click.echo(f"{ending.bad}\n  schedule: {ending.schedule}")
+            click.echo(f"{ending.bad}\n  schedule: {_schedule(ending)}")
     if not found.endings and found.cut != "stopped":
         click.echo("no interleaving comes to an end")
     facts = found.facts
     states = 0 if facts is None else facts.states
-    click.echo(f"{found.cut or 'exhaustive'}: {states} states", err=True)
+    click.echo(f"{found.extent}: {states} states", err=True)
+
+
+def _schedule(ending: Ending) -> str:
+    if not ending.loop:
+        return ending.schedule
+    steps = parse_short(ending.schedule)
+    begin, loop = steps[: -ending.loop], steps[-ending.loop :]
+    return f"{short_text(begin)}\n  for ever: {short_text(loop)}"
 
 
 def _report(found: Explored) -> dict[str, Any]:
@@ -249,10 +262,15 @@ def _report(found: Explored) -> dict[str, Any]:
         ],
         "executions": sum(ending.count for ending in found.endings),
         "complete": not found.cut,
-        "extent": found.cut or "exhaustive",
+        "extent": found.extent,
         "states": 0 if facts is None else facts.states,
         "violations": [
-            {"property": e.key, "explanation": e.bad, "schedule": e.schedule}
+            {
+                "property": e.key,
+                "explanation": e.bad,
+                "schedule": e.schedule,
+                **({"loop": e.loop} if e.loop else {}),
+            }
             for e in found.endings
             if e.bad
         ],

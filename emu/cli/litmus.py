@@ -49,15 +49,22 @@ SPENT = "instructions"  # in the words for what bounded a search
               help="Host generation; repeatable.  [default: those that the test names, or "
                    f"{DEFAULT_HOST}]")  # fmt: skip
 @litmus_machine_options
-@click.option("--algorithm", type=click.Choice(ALGORITHMS),
-              help="How the interleavings are gone through.  [default: as --schedule says, or dfs]")
+@click.option(
+    "--algorithm",
+    type=click.Choice(ALGORITHMS),
+    help="How the interleavings are gone through.  [default: as --schedule says, or dfs]",
+)
 @click.option("--preemptions", type=click.IntRange(min=0), help="Most preemptions of a run.")
 @click.option("--no-ample", is_flag=True, help="Do not leave out orders of steps that commute.")
 @click.option("--no-spurious", is_flag=True, help="A stwcx. fails only for lack of a reservation.")
 @click.option("--max-states", type=click.IntRange(min=1),
               help="Bound preemptions instead of storing more states.")  # fmt: skip
-@click.option("--time", "seconds", type=click.FloatRange(min=0, min_open=True),
-              help="Of one test: stop after so many seconds, half of them within bounds.")
+@click.option(
+    "--time",
+    "seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Of one test: stop after so many seconds, half of them within bounds.",
+)
 @click.option("--runs", type=click.IntRange(min=1), default=1000, show_default=True,
               help="Runs of random, pct and pos.")  # fmt: skip
 @click.option("--depth", type=click.IntRange(1, MAX_DEPTH),
@@ -198,10 +205,9 @@ def _print(result: Result, judgement: Judgement, *, brief: bool) -> None:
         return
     test = result.test
     verdict = "FAILED" if judgement.failures else "ok"
-    extent = result.cut or "exhaustive"
     click.echo(
         f"{verdict:6} {test.name} {result.host} {judgement.observation} "
-        f"{judgement.positive} {judgement.negative} ({result.states} states, {extent})"
+        f"{judgement.positive} {judgement.negative} ({result.states} states, {result.extent})"
     )
     for failure in judgement.failures:
         click.echo(f"       {failure}")

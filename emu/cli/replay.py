@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -92,7 +91,7 @@ def _open(done: Replay, decided: Avoidable | None) -> Session:
         click.echo(line)
     if not done.reproduced:
         click.echo("it is not reproduced: this is the end of its schedule")
-    exact = replace(case, schedule=done.schedule, trail=())
+    exact = done.exact
     laboratory = Inspected()
     scene = scene_of(exact, laboratory=laboratory)
 
@@ -100,11 +99,19 @@ def _open(done: Replay, decided: Avoidable | None) -> Session:
         bad = f"\nthis should not be: {case.expected}" if scene.bad() else ""
         return f"nothing more can happen: {scene.outcome()}{bad}"
 
-    history = Choices(scene.host or laboratory.frame, scene.search, exact.schedule, ended=ended)
-    steps = len(exact.schedule) - 1 if decided is None else max(decided.steps, 0)
+    history = Choices(
+        scene.host or laboratory.frame,
+        scene.search,
+        exact.schedule,
+        loop=exact.loop,
+        ended=ended,
+    )
+    steps = len(exact.schedule) - max(exact.loop, 1) if decided is None else max(decided.steps, 0)
     history.go_to_step(steps if done.reproduced else len(exact.schedule))
     if decided is not None:
         click.echo(str(decided))
+    if exact.loop:
+        click.echo(f"the last {exact.loop} steps lead back to where they began, for ever")
     click.echo(
         f"in front of step {steps} of {len(exact.schedule)}; `choose` lists what else can happen, "
         "`continue` follows the schedule"
@@ -141,7 +148,7 @@ class _Tracing:
 
 def _decided(done: Replay) -> Avoidable | None:
     """The last point at which it could have been avoided, if it came."""
-    case = replace(done.case, schedule=done.schedule, trail=())
+    case = done.exact
     if not done.reproduced or case.missing:
         return None
     with switched_on(case.setting.bugs):

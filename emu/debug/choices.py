@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
+from emu.core._emu import lib
 from emu.core.engine import ACTOR_WORDS, StepKind, fields
 from emu.core.machine import Deed
 from emu.core.watching import StoppedBy
@@ -56,7 +57,8 @@ EDIT: Final = Choice(0, ChoiceKind.GO)
 class Choices(History):
     """The steps of a search, from its initial state. The search must be in the finest steps.
 
-    plan: the schedule to follow. ended: says in words what has come of it when nothing is left.
+    plan: the schedule to follow. loop: its last so many steps lead back to where they began, so
+    that its end is an end. ended: says in words what has come of it when nothing is left.
     """
 
     interval = 64
@@ -67,12 +69,14 @@ class Choices(History):
         search: Search,
         plan: Sequence[Choice] = (),
         *,
+        loop: int = 0,
         ended: Callable[[], str] = lambda: "nothing can happen any more",
     ) -> None:
         super().__init__(host)
         self.search = search
         self.plan = tuple(plan)
         self.misfit: int | None = None  # where the plan could not be followed
+        self._loop = loop
         self._ended = ended
         self._taken: list[Taken] = []
         self._planned = 0
@@ -123,7 +127,7 @@ class Choices(History):
         """Go back to the beginning, and follow another schedule to its end."""
         self.goto(0)
         self.forget_future()
-        self.plan, self.misfit = tuple(plan), None
+        self.plan, self.misfit, self._loop = tuple(plan), None, 0
         self._planned, self._holder = 0, None
         self._point()
         self.go_to_step(len(self.plan))
@@ -135,7 +139,7 @@ class Choices(History):
         if self.next() == choice:
             return
         self.forget_future()
-        self._planned = len(self.plan)
+        self._planned, self._loop = len(self.plan), 0
         self._wish, self._holder = choice, None
         self._point()
 
@@ -176,13 +180,28 @@ class Choices(History):
             return self._wish, False
         if self._planned < len(self.plan):
             for choice in possible:
-                if choice.kind is ChoiceKind.GO and not self.search.stands(choice.actor):
-                    return choice, False  # what the step before brings with it
+                if choice.kind is ChoiceKind.GO and self._is_brought(choice.actor):
+                    return choice, False
             planned = self.plan[self._planned]
             if planned in possible:
                 return planned, True
             self.misfit = self.position
         return self._by_default(possible), False
+
+    def _is_brought(self, actor: int) -> bool:
+        """Whether the step that an actor began, of a schedule, brings its next one with it."""
+        if self.search.stands(actor):
+            return False
+        count, most = 0, int(lib.EMU_MAX_PRIVATE)
+        for taken in reversed(self._taken):
+            if taken.choice.actor == actor and taken.choice.kind not in (
+                ChoiceKind.DELIVER,
+                ChoiceKind.TIMER,
+            ):
+                count += not taken.edit
+                if taken.visible or count == most:
+                    break
+        return count < most
 
     def _by_default(self, possible: Sequence[Choice]) -> Choice | None:
         if self._holder is not None:
@@ -237,6 +256,10 @@ class Choices(History):
             choice = self.next()
             if choice is None:
                 return self._over(self._ended())
+            if self._went_round():
+                return self._over(
+                    f"the last {self._loop} steps lead back to where they began, for ever"
+                )
             if self._lost(choice) and watching is not None and StepKind.TURN in watching.kinds:
                 return Halt("watching", choice.actor, StoppedBy.KIND, StepKind.TURN)
             if self._at_breakpoint(choice) and not self._passing:
@@ -251,6 +274,15 @@ class Choices(History):
             if watching is not None and self._stops(watching, actor, kind, node):
                 return Halt("watching", actor, watching.stopped_by, watching.which, kind)
         return None
+
+    def _went_round(self) -> bool:
+        """Whether the plan has led back to where its loop begins."""
+        if not self._loop or self._planned < len(self.plan) or self.misfit is not None:
+            return False
+        goes = [c for c in self.search.choices() if c.kind is ChoiceKind.GO]
+        return self.position == len(self._taken) and not any(
+            self._is_brought(choice.actor) for choice in goes
+        )
 
     def _over(self, text: str) -> Halt:
         self.end = End(self.position, text)
@@ -271,7 +303,7 @@ class Choices(History):
         frontier = self.position == len(self._taken)
         if frontier:
             planned = self._choose()[1]
-            visible = choice.kind is not ChoiceKind.GO or search.stands(actor)
+            visible = planned or choice.kind is not ChoiceKind.GO or search.stands(actor)
             taken = Taken(choice, self._planned, visible)
         in_guest = own and self.host.engine.guest(self.machine, actor) is not None
         node = self.host.words[self.host.node_ref(actor)] if own else 0

@@ -74,11 +74,11 @@ class Case:
     condition of its language, of a guest the key of an outcome; empty: host code waits for ever.
     entry, end: of a guest, where its vcpus begin and where their programs are over, if they are.
     at_end: only where nothing more can happen. missing: the condition is true of no end, and
-    should be of one: there is no schedule, and a replay is the search. loop: the schedule's last
-    so many steps lead back to where they began, and could for ever. program: its text; an ELF file
-    in base64 if form is "elf". schedule: in fine steps. trail: what each step was, so that it can
-    be found again in another version. assembly: the program of a litmus test for GNU as, for
-    people.
+    should be of one: there is no schedule, and a replay is the search. loop: the schedule's last so
+    many steps lead back to where they began, and could for ever; without a condition, that is what
+    is wrong. program: its text; an ELF file in base64 if form is "elf". schedule: in fine steps.
+    trail: what each step was, so that it can be found again in another version. assembly: the
+    program of a litmus test for GNU as, for people.
     """
 
     kind: str
@@ -98,6 +98,11 @@ class Case:
     trail: tuple[str, ...] = ()
     assembly: str = ""
     tool: str = __version__
+
+
+def goes_round(case: Case) -> bool:
+    """Whether what is wrong is that it goes round for ever."""
+    return case.loop > 0 and not case.condition
 
 
 # ---- writing ---------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from emu.explore.points import NO_REGISTER, STORAGE, Point, PointKind, registers
+from emu.explore.points import NO_REGISTER, STORAGE, Point, PointKind, classify, registers
 from emu.isa.operands import Kind
 from emu.isa.table import decode
 
@@ -164,6 +164,12 @@ def successors(address: int, word: int, point: Point) -> list[int] | None:
     if name in ("bclr", "bcctr", "bctar", "rfid", "hrfid"):
         return None
     return [address + 4]
+
+
+def leads_back(word: int, address: int) -> bool:
+    """Whether control may go from an instruction to itself or one before it."""
+    nexts = successors(address, word, classify(word))
+    return nexts is None or any(following <= address for following in nexts)
 
 
 _TARGETS = (Kind.BRANCH_RELATIVE, Kind.BRANCH_ABSOLUTE)

@@ -17,6 +17,8 @@ from emu.explore.footprint import Analysis
 from emu.explore.litmus.guest import END_WORD
 from emu.explore.litmus.laboratory import warm_up
 from emu.explore.litmus.stage import IDLE, places_of
+from emu.explore.livelock import RULE as LIVELOCK
+from emu.explore.livelock import extent, lasso, sentence
 from emu.explore.points import END, OWN, Point, PointKind, classify
 from emu.explore.schedule import short_text
 from emu.explore.search import MAX_ACTORS, Search, Show, Term
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from emu.asm import Program
-    from emu.explore.search import Choice, Ended, Facts, Options
+    from emu.explore.search import Choice, Ended, Facts, Options, Wrong
     from emu.hv.host import Vm
     from emu.hv.registers import Expectation, Register
 
@@ -65,7 +67,8 @@ class Ending:
 
     key: that in words. rule: the key without registers. count: of end states, or of runs where the
     search sampled. schedule: one that leads there. bad: what is wrong with it, or empty. at_end:
-    only where nothing more can happen.
+    only where nothing more can happen. loop: it does not end: so many of the schedule's last steps
+    lead back to where they began.
     """
 
     key: str
@@ -74,15 +77,25 @@ class Ending:
     bad: str = ""
     rule: str = ""
     at_end: bool = True
+    loop: int = 0
 
 
 @dataclass(slots=True)
 class Explored:
-    """What a search found. cut: what bounded it, in words; empty when it was exhaustive."""
+    """What a search found. cut: what bounded it, in words; empty when it was exhaustive.
+
+    unjudged: it cannot tell whether there are livelocks.
+    """
 
     endings: list[Ending] = field(default_factory=list)
     facts: Facts | None = None
     cut: str = ""
+    unjudged: bool = False
+
+    @property
+    def extent(self) -> str:
+        """How far the search went, in words."""
+        return extent(self.cut, unjudged=self.unjudged)
 
 
 def explore(
@@ -142,7 +155,7 @@ class GuestStage:
             warm_up(host)
         except ConfigError:  # more vcpus than can be in the guest at once
             machine.restore(new)
-        steps = replace(options, delayed=True, landing=True, ample=False)
+        steps = replace(options, delayed=True, landing=True, ample=False, livelocks=True)
         self.search = search = Search(machine, steps, host.engine, host.automaton.expand)
         points = _points(program)
         if asked.end is not None:
@@ -160,6 +173,7 @@ class GuestStage:
                 search.test(vcpu.index, *doorbell, ee)
             for waker in (*places.doorbells, *places.wakers):
                 search.test(vcpu.index, *waker, ceded)
+        search.ignore(vm.kvm.console_out)
         for actor in range(len(host.actors)):
             search.ignore(host.node_ref(actor) + 1)  # the slice
         machine_refs = host.machine_refs
@@ -179,6 +193,10 @@ class GuestStage:
         """The outcomes, those of one key together, in the order of their keys."""
         merged: dict[str, Ending] = {}
         for wrong in ended.violations:
+            if wrong.kind == lib.EMU_VIOLATION_LIVELOCK:
+                ending = self._livelock(wrong)
+                merged[ending.key] = ending
+                continue
             text = self._asked.never[wrong.rule].text
             key, words = f"{NEVER}{text}", f"{text} is never true, and was reached"
             schedule = self._text(wrong.schedule)
@@ -197,7 +215,22 @@ class GuestStage:
             cut = f"{cut}, {bound}" if cut else bound
         if not cut and not self.search.options.timers:
             cut = "exhaustive, but time never passed"
-        return Explored([merged[key] for key in sorted(merged)], ended.facts, cut)
+        endings = [merged[key] for key in sorted(merged)]
+        return Explored(endings, ended.facts, cut, ended.unjudged and not cut)
+
+    def _livelock(self, wrong: Wrong) -> Ending:
+        found = lasso(self.search, self.host, wrong)
+        vcpus = (self._vcpus[r.vcpu].name for r in found.runners if r.vcpu is not None)
+        names = " ".join(dict.fromkeys(vcpus)) or "host code"
+        return Ending(
+            f"{LIVELOCK}: {names}",
+            1,
+            short_text(found.schedule),
+            sentence(found.runners, "v", self.host),
+            LIVELOCK,
+            at_end=False,
+            loop=found.loop,
+        )
 
     def _text(self, schedule: tuple[Choice, ...]) -> str:
         return short_text(self.search.refined(schedule))

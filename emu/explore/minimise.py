@@ -18,6 +18,7 @@ from emu.explore.litmus.problems import LitmusError
 from emu.explore.litmus.run import run
 from emu.explore.litmus.text import litmus_text
 from emu.explore.litmus.verdict import MISSING, missing
+from emu.explore.livelock import RULE as LIVELOCK
 from emu.explore.search import Algorithm, Options, SearchRefusedError
 from emu.explore.smaller import smaller
 from emu.hv.edit import in_force, unedited
@@ -62,13 +63,15 @@ def minimised(
     rule = violation.rule
     laboratory = Laboratory()
     bounded = replace(options, max_states=min(options.max_states, MAX_STATES))
+    if rule == LIVELOCK:  # only a search depth first finds one
+        bounded = replace(bounded, algorithm=Algorithm.DFS, preemptions=None)
     accepts = _Accepts(host, bounded, rule, laboratory)
     focus = focused(test, host, violation)
     if accepts(parse(focus.text, test.path)) is not None:
         small, tried = minimise(focus, accepts, max_tried)
     else:  # it needs what was left out, or is too large to be searched again and again
         small, tried = test, 1
-    if rule == MISSING:
+    if rule in (MISSING, LIVELOCK):
         found = _violation(parse(small.text, test.path), host, bounded, rule, laboratory)
         return None if found is None else Minimised(small, found, tried)
     found = fewest_switches(parse(small.text, test.path), host, options, rule, laboratory)
@@ -168,6 +171,8 @@ class _Accepts:
             avoiding = replace(self._options, algorithm=Algorithm.DFS, avoid=True)
             return bool(run(test, avoiding, self._host, laboratory=self._laboratory).outcomes)
         result = run(test, self._options, self._host, laboratory=self._laboratory)
+        if self._rule == LIVELOCK:
+            return bool(result.outcomes)
         bad = _broken(result, self._rule)[0].condition
         return bad is not None and any(not holds(bad, o.state) for o in result.outcomes)
 

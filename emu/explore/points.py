@@ -40,6 +40,7 @@ class PointKind(enum.IntEnum):
     RETURN = 10
     OPAQUE = 11
     END = 12
+    CLOCK = 13
 
 
 STORAGE = frozenset({
@@ -67,12 +68,17 @@ class Point:
 PRIVATE = Point(PointKind.PRIVATE)
 OWN = Point(PointKind.OWN)
 OPAQUE = Point(PointKind.OPAQUE)
+CLOCK = Point(PointKind.CLOCK)
 END = Point(PointKind.END)
 
 # Instructions that turn MSR[EE] off or depend on SRR0 and SRR1: an interrupt of the own thread
 # must be able to get in front of them.
 _OWN = frozenset({"sc", "hrfid", "mtmsr", "mtmsrd", "tw", "twi", "td", "tdi", "stop", "nap",
                   "doze", "sleep", "rvwinkle", "wait"})  # fmt: skip
+
+
+# What counts on while the thread does nothing.
+_CLOCKS = frozenset({"tb", "tbu", "vtb", "dec", "purr", "spurr", "ic"})
 
 
 @lru_cache(maxsize=1 << 16)
@@ -96,7 +102,9 @@ def _classify(variant: Variant, word: int) -> Point:
             return Point(PointKind.DPDES)
         case "mfspr" | "mtspr":
             row = BY_NUMBER.get(operands["SPR"])
-            return OWN if row is None or row.number in (SRR0, SRR1) else PRIVATE
+            if row is None or row.number in (SRR0, SRR1):
+                return OWN
+            return CLOCK if name == "mfspr" and row.name in _CLOCKS else PRIVATE
         case "rfid":
             return Point(PointKind.RETURN)
         case "darn":

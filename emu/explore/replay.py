@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from emu.errors import ReplayError
-from emu.explore.case import MAX_TRAIL, Case, Setting
+from emu.explore.case import MAX_TRAIL, Case, Setting, goes_round
 from emu.explore.guest import GuestStage
 from emu.explore.guest_case import asked_of, program_of, vm_of
 from emu.explore.litmus.assembly import assembly
@@ -24,6 +24,7 @@ from emu.explore.litmus.parse import parse
 from emu.explore.litmus.run import search_options
 from emu.explore.litmus.stage import prepare
 from emu.explore.litmus.verdict import MISSING
+from emu.explore.livelock import is_fair
 from emu.explore.narrate import Narrator, Told
 from emu.explore.schedule import parse_short, short_text
 from emu.explore.search import UNLIMITED, ChoiceKind, Options
@@ -71,8 +72,8 @@ class Replay:
     """What came of it.
 
     reproduced: the bad state was reached again. schedule: the steps taken, those of the case unless
-    skipped or inserted say that some were left out or added to make it fit. scene: stands at the
-    end of the schedule.
+    skipped or inserted say that some were left out or added to make it fit. loop: of them, the last
+    ones that lead back to where they began. scene: stands at the end of the schedule.
     """
 
     case: Case
@@ -82,6 +83,12 @@ class Replay:
     reproduced: bool
     skipped: int = 0
     inserted: int = 0
+    loop: int = 0
+
+    @property
+    def exact(self) -> Case:
+        """The case with the steps that were taken."""
+        return replace(self.case, schedule=self.schedule, trail=(), loop=self.loop)
 
     @property
     def schedule(self) -> tuple[Choice, ...]:
@@ -118,7 +125,7 @@ def replay(case: Case, watch: Watch | None = None) -> Replay:
         if case.missing:
             return _search_again(case)
         done = _follow(scene_of(case), case)
-        exact = replace(case, schedule=done.schedule, trail=())
+        exact = done.exact
         again = _follow(scene_of(case), exact)
         if (again.scene.search.hash(), again.outcome) != (done.scene.search.hash(), done.outcome):
             raise ReplayError("the same schedule led to two different states: it is not determined")
@@ -146,6 +153,7 @@ def case_of(
         condition="" if violation.condition is None else str(violation.condition),
         at_end=violation.at_end,
         missing=violation.rule == MISSING,
+        loop=violation.loop,
         program=test.text,
         assembly=assembly(build(parse(test.text, test.path))),
         schedule=tuple(parse_short(violation.schedule)),
@@ -207,6 +215,8 @@ def _litmus_scene(
         return not (case.at_end and search.choices()) and judge(search.values())
 
     def judge(values: Sequence[int]) -> bool:
+        if goes_round(case):
+            return False  # what comes to an end does not
         if condition is None:
             return bool(stage.stuck(values[len(stage.watched) :]))
         shown = zip(stage.watched, values, strict=False)
@@ -259,11 +269,18 @@ def _check_threads(condition: Condition, test: Litmus) -> None:
 def _follow(scene: Scene, case: Case, watch: Watch | None = None) -> Replay:
     walk = _Walk(scene, case, watch)
     walk.go()
-    reproduced = scene.bad()
+    reproduced = goes_round(case) or scene.bad()
     if reproduced and case.loop:
         reproduced = walk.loops()
     return Replay(
-        case, scene, tuple(walk.told), scene.outcome(), reproduced, walk.skipped, walk.inserted
+        case,
+        scene,
+        tuple(walk.told),
+        scene.outcome(),
+        reproduced,
+        walk.skipped,
+        walk.inserted,
+        walk.loop,
     )
 
 
@@ -288,6 +305,8 @@ class _Walk:
         self._narrator = Narrator(scene.machine, scene.host)
         self._keys = [_key(step) for step in case.trail]
         self._hashes: list[int] = []
+        self._possible: list[list[Choice]] = []
+        self._round = 0  # where the loop begins
         self.told: list[Told] = []
         self.skipped = 0
         self.inserted = 0
@@ -299,14 +318,31 @@ class _Walk:
         if self._watch is not None:
             self._watch(self._scene, None)
         for number, choice in enumerate(self._case.schedule):
+            if number == len(self._case.schedule) - self._case.loop:
+                self._round = len(self.told)
             if not self._keys or self._fits(number, choice):
                 self._take(number, choice)
             else:
                 self.skipped += 1
 
+    @property
+    def loop(self) -> int:
+        """Of the steps taken, how many are those of the case's loop."""
+        return len(self.told) - self._round if self._case.loop else 0
+
     def loops(self) -> bool:
-        """Whether the last steps, as many as the case says, led back to where they began."""
-        return self._hashes[-1] == self._hashes[-1 - self._case.loop]
+        """Whether the loop leads back to where it began, is fair, and leads there once more."""
+        begin, search = self._round, self._scene.search
+        round_ = [(self._possible[i], self.told[i].choice) for i in range(begin, len(self.told))]
+        if self._hashes[-1] != self._hashes[begin] or not is_fair(round_):
+            return False
+        for (_, choice), expected in zip(round_, self._hashes[begin + 1 :], strict=True):
+            if choice not in search.choices():
+                return False
+            search.take(choice)
+            if search.hash() != expected:
+                return False
+        return True
 
     def _fits(self, number: int, choice: Choice) -> bool:
         """Bring the actor to the step that was recorded; False: the step is gone."""
@@ -337,10 +373,11 @@ class _Walk:
 
     def _take(self, number: int, choice: Choice) -> None:
         search = self._scene.search
-        possible = choice in search.choices()
-        told = self._narrator.step(search, len(self.told), choice) if possible else None
+        possible = search.choices()
+        told = self._narrator.step(search, len(self.told), choice) if choice in possible else None
         if told is None:
             raise self._misfit(number, choice)
+        self._possible.append(possible)
         self.told.append(told)
         self._hashes.append(self._scene.search.hash())
         if self._watch is not None:

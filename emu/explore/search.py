@@ -134,7 +134,9 @@ class Options:
     pct_depth: the d of PCT. max_states: of the algorithms that store states; max_runs: of those
     that sample; max_steps: of one run; max_insns: of one run, all vcpus together, which then is at
     an end, None = any number. first: stop at the first violation. avoid (dfs): a state that a rule
-    forbids is not gone beyond and is no end, so that every outcome is one without it.
+    forbids is not gone beyond and is no end, so that every outcome is one without it. livelocks:
+    report runs that go round for ever although whoever can step does; only DFS without a bound on
+    preemptions and without `avoid` can tell, and without ample sets.
     """
 
     algorithm: Algorithm = Algorithm.DFS
@@ -155,6 +157,7 @@ class Options:
     max_insns: int | None = None
     first: bool = False
     avoid: bool = False
+    livelocks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,11 +186,15 @@ class Found(NamedTuple):
 
 
 class Wrong(NamedTuple):
-    """A violation: its kind and rule (emu_violation_kind), and a schedule that leads there."""
+    """A violation: its kind and rule (emu_violation_kind), and a schedule that leads there.
+
+    loop: of a livelock, so many of the last steps lead back to where they began.
+    """
 
     kind: int
     rule: int
     schedule: tuple[Choice, ...]
+    loop: int = 0
 
 
 @dataclass(slots=True)
@@ -204,10 +211,14 @@ class Show:
 
 @dataclass(slots=True)
 class Ended:
-    """How run() came to an end: `cut` says in words what bounded it, empty = nothing did."""
+    """How run() came to an end: `cut` says in words what bounded it, empty = nothing did.
+
+    unjudged: nothing bounded it, but livelocks were asked for and it cannot tell.
+    """
 
     facts: Facts
     cut: str = ""
+    unjudged: bool = False
     outcomes: list[Found] = field(default_factory=list)
     violations: list[Wrong] = field(default_factory=list)
 
@@ -249,6 +260,7 @@ class Search:
                 "first": options.first,
                 "max_insns": UNLIMITED if options.max_insns is None else options.max_insns,
                 "avoid": options.avoid,
+                "livelocks": options.livelocks,
             },
         )
         owner = ffi.NULL if engine is None else engine.handle
@@ -350,6 +362,10 @@ class Search:
     def single(self, on: bool) -> None:
         """While on, a step is one instruction, interrupt or host operation, visible or not."""
         lib.emu_search_single(self._handle, on)
+
+    def fine(self, on: bool) -> bool:
+        """While on, steps are the finest ones; returns what was before."""
+        return bool(lib.emu_search_fine(self._handle, on))
 
     def stands(self, actor: int) -> bool:
         """Whether an actor stands where a step of a schedule begins."""
@@ -509,9 +525,11 @@ class Search:
 
     def _ended(self, cut: str) -> Ended:
         raw = self._raw_facts()
+        asked = self.options.livelocks and self.options.algorithm is not Algorithm.DPOR
         return Ended(
             self.facts(),
             cut,
+            asked and not raw.livelocks and not cut,
             [self._found(i) for i in range(raw.outcomes)],
             [self._wrong(i) for i in range(raw.violations)],
         )
@@ -547,7 +565,8 @@ class Search:
     def _wrong(self, index: int) -> Wrong:
         kind, rule = ffi.new("uint32_t *"), ffi.new("uint32_t *")
         lib.emu_search_violation(self._handle, index, kind, rule)
-        return Wrong(kind[0], rule[0], self._schedule(True, index))
+        loop = lib.emu_search_loop(self._handle, index)
+        return Wrong(kind[0], rule[0], self._schedule(True, index), loop)
 
     def _schedule(self, violation: bool, index: int) -> tuple[Choice, ...]:
         length = lib.emu_search_schedule(self._handle, violation, index, ffi.NULL, 0)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from emu.errors import ConfigError
 from emu.explore.litmus.model import And, Condition, Equal, Ghost, GhostKind, Register
+from emu.explore.livelock import RULE as LIVELOCK
 from emu.fuzz.lowering import UNREAD, result_register
 from emu.fuzz.programs import SENDS, STOPPERS, Op, Program
 
@@ -183,8 +184,10 @@ PROPERTIES: Final = {
             "liveness",
             "no host thread waits for ever for what is owed to it",
             "Looked for in every end state: host code that waits at a place where somebody must "
-            "answer, such as for an IPI, a sibling's exit or a lock.",
-            rules=("deadlock",),
+            "answer, such as for an IPI, a sibling's exit or a lock. And in every run without an "
+            "end: nobody goes round for ever while whoever can step does (the programs have no "
+            "loops of their own).",
+            rules=("deadlock", LIVELOCK),
         ),
         Property(
             "no-lost-doorbell",

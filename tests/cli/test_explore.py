@@ -70,11 +70,65 @@ def test_a_guest_that_waits_for_time_is_no_deadlock_and_not_exhausted(emu, guest
     assert done.err.startswith("time passed at most 2 times")
 
 
-def test_a_guest_that_never_ends_is_said_to(emu, tmp_path):
+def test_a_guest_that_never_ends_is_a_livelock(emu, tmp_path):
     path = tmp_path / "spin.s"
     path.write_text("_start: b .\n")
     done = emu("explore", path)
+    sentence = "v0 goes round for ever at 0x10000"
+    shown = f"1       *>livelock: v0\n{sentence}\n  schedule: \n  for ever: 0\n"
+    assert (done.code, done.out) == (7, shown)
+    (violation,) = json.loads(emu("explore", path, "--json").out)["violations"]
+    assert violation == {
+        "property": "livelock: v0", "explanation": sentence, "schedule": "0", "loop": 1,
+    }  # fmt: skip
+    done = emu("explore", path, "--algorithm", "bfs")
     assert (done.code, done.out) == (0, "no interleaving comes to an end\n")
+    assert done.err == "exhaustive, livelock not judged: 2 states\n"
+
+
+SPINS_FOR_A_DOORBELL = """
+.org 0xa00
+ li 7,1
+ rfid
+.org 0x10000
+_start:
+ cmpwi 3,0
+ bne 1f
+ lis 5,0x2800
+ ori 5,5,1
+ msgsndp 5
+2: b 2b
+1: {enable}
+0: cmpwi 7,1
+ bne 0b
+ li 3,0
+ ori 3,3,0xf100
+ li 4,0
+ sc 1
+"""
+
+
+def test_a_guest_that_spins_for_a_doorbell_ends_if_it_can_take_it(emu, tmp_path):
+    path = tmp_path / "wait.s"
+    path.write_text(SPINS_FOR_A_DOORBELL.format(enable="li 8,-0x8000; mtmsrd 8,1"))
+    for host in ("power8", "power9"):
+        done = emu("explore", path, "--smt", 2, "--host", host)
+        assert (done.code, done.out.split(":>")[1]) == (0, "exit 0\n")
+    path.write_text(SPINS_FOR_A_DOORBELL.format(enable="nop"))
+    for host in ("power8", "power9"):
+        done = emu("explore", path, "--smt", 2, "--host", host, "--save", tmp_path)
+        assert done.code == 7
+        assert "*>livelock: v0 v1" in done.out
+        assert emu("replay", tmp_path / f"wait-{host}-livelock.case").code == 7
+
+
+def test_a_guest_that_prints_or_polls_the_time_for_ever_goes_on(emu, tmp_path):
+    path = tmp_path / "busy.s"
+    path.write_text("_start: li 3,0x58; li 4,0; li 5,1; lis 6,0x4100; sc 1; b _start\n")
+    done = emu("explore", path)
+    assert (done.code, done.out) == (0, "no interleaving comes to an end\n")
+    path.write_text("_start: mftb 3; cmpdi 3,10; blt _start; b _start\n")
+    assert emu("explore", path).code == 0
 
 
 def test_a_guest_whose_steps_are_long_stops_in_time(emu, tmp_path):

@@ -16,7 +16,7 @@ from emu.asm import Diagnostic, assemble
 from emu.errors import AssemblyError, ConfigError
 from emu.explore.agents import Agent
 from emu.explore.agents import parse as parse_agent
-from emu.explore.footprint import Analysis, Entry, analyse
+from emu.explore.footprint import Analysis, Entry, analyse, leads_back
 from emu.explore.litmus.model import (
     Address,
     And,
@@ -116,6 +116,15 @@ class Guest:
         """Every kind of point that the program holds."""
         return {point.kind for point in self.points.values()}
 
+    @property
+    def may_loop(self) -> bool:
+        """Whether a thread may come to an instruction again."""
+        return bool(self.handlers) or any(
+            leads_back(word, address)
+            for address, word in self.words.items()
+            if address not in self.ends
+        )
+
     def analysis(self) -> Analysis:
         """Work out what each thread may still touch from each instruction on."""
         entries = [Entry(e, tuple(g)) for e, g in zip(self.entries, self.gpr, strict=True)]
@@ -164,6 +173,7 @@ class _Builder:
         test = self.test
         count = len(test.threads)
         little = self._header_word("Endian", ("big", "little"), "big") == "little"
+        self._header_word("Livelock", ("judged", "allowed"), "judged")
         guest = Guest(
             test=test,
             little=little,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from emu.explore.litmus.model import Litmus, Value
-    from emu.explore.litmus.verdict import Judgement, Outcome, Result
+    from emu.explore.litmus.verdict import Judgement, Outcome, Result, Violation
 
 _MODES = {
     Quantifier.EXISTS: "Allowed",
@@ -53,8 +53,7 @@ def herd_text(result: Result, judgement: Judgement) -> str:
 def search_words(result: Result) -> str:
     """How far the search went and what the histogram counts."""
     counted = "end states" if result.complete or result.states else "executions"
-    extent = result.cut or "exhaustive"
-    return f"{extent}, {result.states} states, {counted} counted, host {result.host}"
+    return f"{result.extent}, {result.states} states, {counted} counted, host {result.host}"
 
 
 def digest(test: Litmus) -> str:
@@ -78,17 +77,23 @@ def json_object(result: Result, judgement: Judgement) -> dict[str, object]:
         "executions": result.executions,
         "complete": result.complete,
         "search": {
-            "extent": result.cut or "exhaustive",
+            "extent": result.extent,
             "states": result.states,
             "transitions": result.transitions,
             "seconds": round(result.seconds, 6),
         },
         "failures": list(judgement.failures),
-        "violations": [
-            {"rule": v.rule, "explanation": v.explanation, "schedule": v.schedule}
-            for v in result.violations
-        ],
+        "violations": [_json_violation(v) for v in result.violations],
     }
+
+
+def _json_violation(violation: Violation) -> dict[str, object]:
+    found: dict[str, object] = {
+        "rule": violation.rule,
+        "explanation": violation.explanation,
+        "schedule": violation.schedule,
+    }
+    return {**found, "loop": violation.loop} if violation.loop else found
 
 
 def _order(outcome: Outcome) -> list[tuple[int, int, str]]:

@@ -16,15 +16,18 @@ from emu.explore.litmus.parse import parse
 from emu.explore.litmus.problems import LitmusError, Problem
 from emu.explore.litmus.stage import prepare
 from emu.explore.litmus.verdict import Outcome, Result, Violation, unwanted
+from emu.explore.livelock import RULE as LIVELOCK
+from emu.explore.livelock import lasso, sentence
+from emu.explore.schedule import short_text
 from emu.explore.search import UNLIMITED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from emu.explore.litmus.laboratory import Laboratory
     from emu.explore.litmus.model import Condition
     from emu.explore.litmus.stage import Stage
-    from emu.explore.search import Ended, Facts, Options
+    from emu.explore.search import Ended, Facts, Options, Wrong
 
 DEFAULT_HOST = "power9"
 
@@ -62,9 +65,7 @@ def run(
     ended = stage.search.run(progress)
     if look is not None:
         look(stage)
-    violations = [
-        replace(rules[w.rule], schedule=stage.schedule_text(w.schedule)) for w in ended.violations
-    ]
+    violations = [_violation(stage, rules, wrong) for wrong in ended.violations]
     if any(found.values[-1] for found in ended.outcomes):
         bound = f"runs of at most {options.max_insns} instructions"
         ended.cut = f"{ended.cut}, {bound}" if ended.cut else bound
@@ -81,6 +82,7 @@ def run(
         transitions=ended.facts.steps,
         executions=ended.facts.runs or ended.facts.ends,
         cut=ended.cut,
+        unjudged=ended.unjudged,
         facts=ended.facts,
         seconds=time.perf_counter() - started,
     )
@@ -152,8 +154,22 @@ def _bounded(test: Litmus, options: Options) -> Options:
 
 def search_options(test: Litmus, options: Options) -> Options:
     """The options with what a step is in every search over this test."""
-    exact = replace(options, delayed=True, landing=True, forget=_srr_is_only_for_handlers(test))
+    exact = replace(
+        options,
+        delayed=True,
+        landing=True,
+        forget=_srr_is_only_for_handlers(test),
+        livelocks=test.header.get("Livelock", "").lower() != "allowed",
+    )
     return replace(exact, ample=False) if test.prohibitions else exact
+
+
+def _violation(stage: Stage, rules: Sequence[Violation], wrong: Wrong) -> Violation:
+    if wrong.kind != lib.EMU_VIOLATION_LIVELOCK:
+        return replace(rules[wrong.rule], schedule=stage.schedule_text(wrong.schedule))
+    found = lasso(stage.search, stage.host, wrong)
+    words = sentence(found.runners, "thread ", stage.host)
+    return Violation(LIVELOCK, words, short_text(found.schedule), at_end=False, loop=found.loop)
 
 
 def _condition(rule: Violation) -> Condition:

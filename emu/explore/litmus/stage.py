@@ -133,7 +133,7 @@ def prepare(
 def bare_stage(guest: Guest, options: Options, machine: Machine) -> Stage:
     """Without a hypervisor: every thread holds its vcpu for ever."""
     load(machine, guest)
-    search = Search(machine, options)
+    search = Search(machine, options if guest.may_loop else replace(options, livelocks=False))
     places = []
     for index in range(len(guest.entries)):
         first = index - index % guest.smt

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from emu.explore.litmus.condition import holds
 from emu.explore.litmus.model import And, Condition, Not, Quantifier, Verdict
+from emu.explore.livelock import extent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,7 +45,8 @@ class Violation:
     """A property that does not hold: which, in what words, and the schedule that shows it.
 
     condition: what is true of the state that the schedule leads to, and should not be; None: host
-    code waits there for ever. at_end: only of a state in which nothing more can happen.
+    code waits there for ever. at_end: only of a state in which nothing more can happen. loop: of a
+    livelock, so many of the schedule's last steps lead back to where they began.
     """
 
     rule: str
@@ -52,14 +54,16 @@ class Violation:
     schedule: str = ""
     condition: Condition | None = None
     at_end: bool = True
+    loop: int = 0
 
 
 @dataclass(slots=True)
 class Result:
     """Everything a search over one test found on one host.
 
-    cut: what bounded the search, in words; empty when it was exhaustive. violations: of what holds
-    of every test, or of `never`. witnesses: for each expectation that an outcome contradicts, one.
+    cut: what bounded the search, in words; empty when it was exhaustive. unjudged: it cannot tell
+    whether there are livelocks. violations: of what holds of every test, or of `never`. witnesses:
+    for each expectation that an outcome contradicts, one.
     """
 
     test: Litmus
@@ -71,6 +75,7 @@ class Result:
     transitions: int = 0
     executions: int = 0
     cut: str = ""
+    unjudged: bool = False
     seconds: float = 0.0
     facts: Facts | None = None
 
@@ -78,6 +83,11 @@ class Result:
     def complete(self) -> bool:
         """Whether nothing was cut off."""
         return not self.cut
+
+    @property
+    def extent(self) -> str:
+        """How far the search went, in words."""
+        return extent(self.cut, unjudged=self.unjudged)
 
 
 class Observation(enum.StrEnum):
