@@ -1,7 +1,7 @@
 """Capabilities: what userspace asks KVM about threads, and may set; and which vcpu ids follow.
 
-Source: kvm_vm_ioctl_check_extension() of powerpc.c; kvmhv_set_smt_mode(), kvmppc_pack_vcpu_id()
-and kvmppc_core_vcpu_create_hv() of book3s_hv.c.
+Source: include/uapi/linux/kvm.h for the numbers; kvm_vm_ioctl_check_extension() of powerpc.c;
+kvmhv_set_smt_mode(), kvmppc_pack_vcpu_id() and kvmppc_core_vcpu_create_hv() of book3s_hv.c.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from emu.errors import ConfigError
 if TYPE_CHECKING:
     from emu.hv.topology import Hardware
 
-KVM_MAX_VCPUS: Final = 2048  # NR_CPUS of the kernels that distributions ship
+# It is NR_CPUS (asm/kvm_host.h), which powernv_defconfig makes 2048, as distributions do.
+KVM_MAX_VCPUS: Final = 2048
 MAX_SMT_THREADS: Final = 8
 # Where the ids of each further block of KVM_MAX_VCPUS go, between those of the blocks before.
 BLOCK_OFFSETS: Final = (0, 4, 2, 6, 1, 5, 3, 7)

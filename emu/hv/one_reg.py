@@ -1,7 +1,8 @@
 """One-regs: a vcpu's registers under the ids of KVM_GET_ONE_REG and KVM_SET_ONE_REG.
 
-An id says the architecture, the size and the number of a register, as Linux's uapi has them. The
-table holds those that mean something on this machine; KVM has more (floating point, vectors,
+An id says the architecture, the size and the number of a register, as Linux's uapi has them
+(arch/powerpc/include/uapi/asm/kvm.h; Documentation/virt/kvm/api.rst, KVM_SET_ONE_REG). The table
+holds those that mean something on this machine; KVM has more (floating point, vectors,
 transactional memory). General registers have no one-reg in KVM: see `VirtualCpu.get_regs`.
 """
 

@@ -16,21 +16,27 @@ def reg(name):
     return BY_NAME[name].id
 
 
-@pytest.mark.parametrize(
-    ("name", "number"),
-    [
-        ("DPDES", 0x10300000000000A9),
-        ("DAR", 0x103000000000000C),
-        ("DSISR", 0x102000000000000D),
-        ("ICP_STATE", 0x103000000000008C),
-        ("TB_OFFSET", 0x103000000000009C),
-        ("LPCR", 0x10200000000000B5),
-        ("LPCR_64", 0x10300000000000B5),
-        ("VTB", 0x10300000000000AE),
-    ],
-)
-def test_ids_are_those_of_linux(name, number):
-    assert BY_NAME[name].id == number
+# The numbers of Linux's arch/powerpc/include/uapi/asm/kvm.h, by size in bits.
+LINUX = {
+    32: {
+        0x0D: "DSISR", 0x18: "PMC1", 0x19: "PMC2", 0x1A: "PMC3", 0x1B: "PMC4", 0x1C: "PMC5",
+        0x1D: "PMC6", 0xA4: "PSPB", 0xB4: "VRSAVE", 0xB5: "LPCR", 0xB8: "DABRX",
+    },
+    64: {
+        0x08: "DABR", 0x09: "DSCR", 0x0A: "PURR", 0x0B: "SPURR", 0x0C: "DAR", 0x0E: "AMR",
+        0x0F: "UAMOR", 0x10: "MMCR0", 0x11: "MMCR1", 0x12: "MMCRA", 0x13: "MMCR2", 0x15: "SIAR",
+        0x16: "SDAR", 0x17: "SIER", 0x8C: "ICP_STATE", 0x9C: "TB_OFFSET", 0x9F: "IAMR",
+        0xA0: "TFHAR", 0xA1: "TFIAR", 0xA2: "TEXASR", 0xA3: "FSCR", 0xA5: "EBBHR", 0xA6: "EBBRR",
+        0xA7: "BESCR", 0xA8: "TAR", 0xA9: "DPDES", 0xAA: "DAWR", 0xAB: "DAWRX", 0xAC: "CIABR",
+        0xAD: "IC", 0xAE: "VTB", 0xB2: "PID", 0xB5: "LPCR_64", 0xB6: "PPR", 0xBE: "DEC_EXPIRY",
+    },
+}  # fmt: skip
+SIZES = {32: 0x1020_0000_0000_0000, 64: 0x1030_0000_0000_0000}
+
+
+def test_ids_are_those_of_linux():
+    linux = {SIZES[n] | number: name for n, row in LINUX.items() for number, name in row.items()}
+    assert {row.id: row.name for row in ONE_REGS} == linux
 
 
 def test_ids_and_names_are_unique():
