@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from emu.hv.event import Event
 from emu.hv.ipi import kvmppc_fast_vcpu_kick_hv
-from emu.hv.ops import Check, HostCode, OneOf, Random, Read, Relax, Trace, Write, equal
+from emu.hv.ops import Check, Compare, HostCode, OneOf, Random, Read, Relax, Trace, Write, equal
 from emu.hv.xics import XICS_HCALLS, kvmppc_xics_hcall
 from emu.isa.hcalls import BY_NAME, RETURN_CODES
 
@@ -81,13 +81,16 @@ def h_prod(vcpu: Vcpu) -> HostCode[int]:
 
 
 def h_confer(vcpu: Vcpu) -> HostCode[int]:
-    """Give the rest of the turn away, to the target if it has been preempted since."""
+    """Give the rest of the turn away, to the target if it has been preempted since.
+
+    r5: the target's dispatch count as the caller read it; 0 without a VPA. If it is another by
+    now, the target has been in the guest since, and needs no help.
+    """
     if (yield Check(equal(vcpu.gpr(4), WORD))):
         return H_SUCCESS
     target = yield from find_vcpu_argument(vcpu, vcpu.gpr(4))
     if target is None:
         return H_PARAMETER
-    # Without a VPA a vcpu's dispatch count is 0.
-    if (yield Check(equal(vcpu.gpr(5), 0))):
+    if (yield Compare(vcpu.gpr(5), target.yield_count)) == 0:
         yield Relax()
     return H_SUCCESS

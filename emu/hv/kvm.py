@@ -124,6 +124,7 @@ class Vcpu(Record):
     request_exit = shared("its task is wanted in userspace (a signal is pending)")
     stopped = shared("it waits for RTAS start-cpu: userspace does not enter KVM_RUN")
     dispatch_count = private("guest address of its VPA's dispatch count, 0 = no VPA")
+    yield_count = shared("what that word of its VPA holds: odd while it is out of the guest")
     slb_shadow = private("guest address of its SLB shadow buffer, 0 = none")
     dispatch_log = private("guest address of its dispatch trace log, 0 = none")
     in_userspace = shared("its task is in userspace for that, and stays there")

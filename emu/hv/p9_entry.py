@@ -13,7 +13,6 @@ from emu.hv.ipi import local_irq_disable, local_irq_enable
 from emu.hv.kvm import BUSY_IN_HOST, RUNNABLE
 from emu.hv.ops import (
     Copy,
-    CountInMemory,
     Exit,
     HostCode,
     Read,
@@ -23,6 +22,7 @@ from emu.hv.ops import (
     Trace,
     Write,
 )
+from emu.hv.vpa import count_dispatch
 
 if TYPE_CHECKING:
     from emu.hv.kvm import Vcpu
@@ -87,11 +87,11 @@ def kvmhv_vcpu_entry_p9(vcpu: Vcpu) -> HostCode[None]:
     yield Write(subproc.tb_offset, vcpu.kvm.tb_offset)
     yield Write(subproc.vtb_offset, vcpu.kvm.vtb_offset)
     if vcpu.kvm.firmware:
-        yield CountInMemory(vcpu.kvm.number, vcpu.dispatch_count)
+        yield from count_dispatch(vcpu)
     yield Trace(Event.ENTER, vcpu.index)
     yield RunGuest(cpu.number, vcpu.trap)
     if vcpu.kvm.firmware:
-        yield CountInMemory(vcpu.kvm.number, vcpu.dispatch_count)
+        yield from count_dispatch(vcpu)
     if (yield Read(subproc.dpdes)):
         yield Write(vcpu.doorbell_request, 1)  # merged: a 0 here must not erase a sender's 1
         yield Write(subproc.dpdes, 0)

@@ -19,7 +19,6 @@ from emu.hv.ops import (
     Check,
     Clear,
     Copy,
-    CountInMemory,
     HostCode,
     Inject,
     OneOf,
@@ -39,6 +38,7 @@ from emu.hv.ops import (
 )
 from emu.hv.p9_entry import EXIT_EVENTS
 from emu.hv.real_mode_hcalls import kvmppc_h_cede, kvmppc_read_intr, kvmppc_rm_h_confer
+from emu.hv.vpa import count_dispatch
 from emu.hv.xics import H_IPOLL, XICS_HCALLS, kvmppc_xics_hcall
 from emu.isa.hcalls import BY_NAME as HCALLS
 from emu.isa.interrupts import BY_NAME as INTERRUPTS
@@ -154,11 +154,11 @@ def _run_vcpu(cpu: HostThread, vcore: Vcore, vcpu: Vcpu) -> HostCode[None]:
         yield Copy(thread.lpcr, vcore.lpcr)
         yield from _deliver_guest_interrupt(vcpu)
         if vcpu.kvm.firmware:
-            yield CountInMemory(vcpu.kvm.number, vcpu.dispatch_count)
+            yield from count_dispatch(vcpu)
         yield Trace(Event.ENTER, vcpu.index)
         yield RunGuest(cpu.number, vcpu.trap)
         if vcpu.kvm.firmware:
-            yield CountInMemory(vcpu.kvm.number, vcpu.dispatch_count)
+            yield from count_dispatch(vcpu)
         if not (yield from _resume(cpu, vcore, vcpu)):
             return
 

@@ -1,8 +1,8 @@
 """H_REGISTER_VPA: the areas of memory that a vcpu shares with the hypervisor.
 
 Source: PAPR, H_REGISTER_VPA; the checks and their order are those of QEMU's pseries machine. Of the
-virtual processor area only the dispatch count is kept: it grows by 1 at each entry into the guest
-and at each exit, so it is even while the vcpu runs.
+virtual processor area only the dispatch count is kept (KVM: yield count): it grows by 1 at each
+entry into the guest and at each exit, so it is even while the vcpu runs.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from emu.errors import MemoryAccessError
+from emu.hv.ops import Add, Check, CountInMemory, HostCode, nonzero
 from emu.isa.bits import bits
 from emu.isa.hcalls import RETURN_CODES
 
@@ -42,6 +43,13 @@ SLB_SHADOW: Final = _Area(4, 4, 8, 1)
 DISPATCH_LOG: Final = _Area(4, 4, 48, 1)
 
 
+def count_dispatch(vcpu: Vcpu) -> HostCode[None]:
+    """Count an entry or an exit of a vcpu that has a VPA."""
+    yield CountInMemory(vcpu.kvm.number, vcpu.dispatch_count)
+    if (yield Check(nonzero(vcpu.dispatch_count))):
+        yield Add(vcpu.yield_count, 1)
+
+
 def h_register_vpa(board: Pseries, vcpu: Vcpu) -> int:
     """r4: function in bits 16:18; r5: vcpu id; r6: address. Returns the hcall's code."""
     function = bits(board.words[vcpu.gpr(4)], 16, 18)
@@ -60,7 +68,7 @@ def h_register_vpa(board: Pseries, vcpu: Vcpu) -> int:
             words = board.words
             if words[target.slb_shadow] or words[target.dispatch_log]:
                 return H_RESOURCE
-            words[target.dispatch_count] = 0
+            words[target.dispatch_count] = words[target.yield_count] = 0
             return H_SUCCESS
         case 6:
             board.words[target.dispatch_log] = 0
@@ -93,6 +101,7 @@ def _register_vpa(board: Pseries, target: Vcpu, address: int) -> int:
         return refused
     board.words[target.dispatch_count] = address + DISPATCH_COUNT
     # Odd: whoever registers is out of the guest, and the next entry makes it even.
+    board.words[target.yield_count] = 1
     board.write_words(address + DISPATCH_COUNT, [1])
     status = board.read(address + STATUS, 1)[0]
     board.write(address + STATUS, bytes([status | SHARED_PROCESSOR]))

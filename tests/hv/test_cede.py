@@ -220,7 +220,8 @@ def test_confer_to_an_unknown_vcpu_is_h_parameter():
 def test_confer_yields_only_if_the_dispatch_count_is_still_the_targets():
     hand = Hand(smt=2)
     vcpu = hand.vcpus[0]
-    for count, yields in ((0, True), (1, False)):
+    for held, count, yields in ((0, 0, True), (0, 1, False), (7, 7, True), (8, 7, False)):
+        hand[hand.vcpus[1].yield_count] = held
         hand[vcpu.gpr(4)], hand[vcpu.gpr(5)] = 1, count
         log = hand.start(kvmppc_pseries_do_hcall(vcpu, H_CONFER)).run().log
         assert (Relax() in log) is yields
