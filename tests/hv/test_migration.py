@@ -112,16 +112,93 @@ _start: li 5,200
 """
 
 
-@settings(max_examples=15, deadline=None)
-@given(save_at=st.integers(0, 2000))
-def test_every_register_ends_as_in_one_piece(save_at):
-    whole = machine(COUNT, smt=2)
+# What a vcpu has besides: SPRs that a guest may set, by their one-regs.
+STATE = ("TAR", "DSCR", "DAR", "DSISR", "PPR", "VRSAVE", "PSPB", "IAMR", "AMR", "PID", "FSCR")
+SPRS = """
+        li 5,0x70
+        mtspr TAR,5
+        mtspr DAR,5
+        mtspr DSISR,5
+        mtspr SPRG1,5
+        mtspr VRSAVE,5
+"""
+
+
+def whole_and_moved(source, save_at, here, there, **options):
+    """The VM as it ends in one piece, and as it ends when it is moved after some instructions."""
+    whole = machine(source, smt=2, host=here, **options)
     whole.run()
-    vm = machine(COUNT, smt=2).vms[0]
+    vm = machine(source, smt=2, host=here, **options).vms[0]
     vm.host.run(max_insns=save_at)
-    moved = move(vm)
+    moved = move(vm, there)
+    assert vm.host.instructions == save_at, "no instruction on the way out"
+    assert registers(vm) == registers(moved), "every register is the same on the other host"
     moved.host.run()
-    assert registers(moved) == registers(whole.vms[0])
+    return whole.vms[0], moved
+
+
+@pytest.mark.parametrize(
+    ("here", "there"),
+    [
+        ("power7", "power7"), ("power8", "power8"), ("power9", "power9"),
+        ("power8", "power9"), ("power9", "power8"), ("power7", "power8"), ("power7", "power9"),
+    ],
+)  # fmt: skip
+@settings(max_examples=12, deadline=None)
+@given(save_at=st.integers(0, 2000))
+def test_every_register_ends_as_in_one_piece(here, there, save_at):
+    whole, moved = whole_and_moved(COUNT, save_at, here, there)
+    assert registers(moved) == registers(whole)
+
+
+@pytest.mark.parametrize(("here", "there"), [("power8", "power9"), ("power9", "power8")])
+def test_every_register_ends_as_in_one_piece_wherever_in_a_short_guest_it_is_moved(here, there):
+    """At each instruction: SPRs, hcalls, interrupts and H_CEDE among them."""
+    source = """
+_start: cmpdi 3,0
+        bne 1f
+        lis 20,0x7fff
+        mtdec 20
+        li 6,3
+        rotldi 6,6,15
+        mtmsrd 6,1
+SPRS
+        li 3,0x6c
+        li 4,1
+        li 5,4
+        sc 1
+        lis 5,0x2800
+        ori 5,5,1
+        msgsndp 5
+        li 3,0xe8
+        li 4,1
+        sc 1
+        b .
+1:      li 6,3
+        rotldi 6,6,15
+        mtmsrd 6,1
+2:      li 3,0xe0
+        sc 1
+        cmpdi 17,0
+        beq 2b
+        li 4,0
+        exit!
+""".replace("SPRS", SPRS)
+    length = 0
+    while True:
+        vm = machine(source, smt=2, host=here).vms[0]
+        outcome = vm.host.run(max_insns=length)
+        if outcome.kind == "exit" or vm.stop() is not None:
+            break
+        before = [[vm.vcpu(i).get_one_reg(BY_NAME[name].id) for name in STATE] for i in range(2)]
+        moved = Host(there).restore_vm(SavedVm.from_bytes(vm.save().to_bytes()))
+        after = [[moved.vcpu(i).get_one_reg(BY_NAME[name].id) for name in STATE] for i in range(2)]
+        assert (registers(moved), after) == (registers(vm), before), f"after {length}"
+        assert moved.host.run().kind == "exit", f"after {length}"
+        assert moved.vcpu(1)["gpr17"] == 1, f"one doorbell, after {length}"
+        assert moved.vcpu(0).get_one_reg(BY_NAME["TAR"].id) == 0x70, f"after {length}"
+        length += 1
+    assert length > 30
 
 
 # ---- what is pending
@@ -159,6 +236,34 @@ def test_a_prod_that_nobody_has_used_is_kept():
     moved = move(host.vms[0])
     assert moved.host.run().kind == "deadlock"
     assert moved.vcpu(0)["gpr14"] == 1, "one H_CEDE returned at once, the next one waits"
+
+
+@pytest.mark.parametrize("host", ["power7", "power8", "power9"])
+@pytest.mark.parametrize("how", ["resumed", "moved"])
+def test_a_prod_that_coincides_with_a_stop_is_not_lost(host, how):
+    """Stopped after every instruction around the prod, whether its target naps then or not."""
+    source = """
+_start: cmpdi 3,0
+        bne 2f
+        li 3,0xe8
+        li 4,1
+        sc 1
+1:      b 1b
+2:      li 3,0xe0
+        sc 1
+        addi 14,14,1
+3:      b 3b
+"""
+    for insns in range(2, 14):
+        vm = machine(source, smt=2, host=host).vms[0]
+        vm.host.run(RoundRobin(1), max_insns=insns)
+        if how == "moved":
+            vm = move(vm, host)
+        else:
+            assert vm.stop() is None
+            vm.resume()
+        assert vm.host.run(max_insns=20_000).kind == "limit"
+        assert vm.vcpu(1)["gpr14"] == 1, f"after {insns}"
 
 
 def test_a_doorbell_that_was_sent_and_not_taken_is_kept():

@@ -163,6 +163,17 @@ def test_a_prod_that_ends_the_nap_is_used_up():
     assert core[core.vcpus[1].prodded] == 0
 
 
+def test_a_prod_that_comes_with_a_stop_ends_the_cede_for_the_host_too():
+    """The thread goes out to the host, which must not put the vcpu to sleep again."""
+    core = napping()
+    core.hand[core.vcpus[1].prodded] = 1
+    core.hand[core.cpus[1].host_ipi] = 1
+    core.hand[core.cpus[1].thread.xics_ipi] = 1
+    core.thread[1].run()
+    assert core[core.vcore.entry_exit] >= EXITING
+    assert (core[core.vcpus[1].prodded], core[core.vcpus[1].ceded]) == (0, 0)
+
+
 def test_host_work_ends_the_nap_and_the_threads_stay():
     core = napping()
     core.hand[core.cpus[1].host_ipi] = 1
