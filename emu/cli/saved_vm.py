@@ -43,7 +43,8 @@ def _must_agree(options: MachineOptions, saved: SavedVm) -> None:
     for option in OF_THE_START:
         if option in options.given:
             raise ConfigError(f"--{option} is for a guest that starts, not for --restore")
-    says = {"smt": saved.smt, "vcpus": len(saved.vcpus), "mem": saved.memory, "machine": "bare"}
+    machine = "bare" if saved.firmware is None else "pseries"
+    says = {"smt": saved.smt, "vcpus": len(saved.vcpus), "mem": saved.memory, "machine": machine}
     for option, value in says.items():
         if option in options.given and getattr(options, option) != value:
             raise ConfigError(

@@ -32,6 +32,7 @@ from emu.hv.kvm import HostThread, Kvm, Vcore, Vcpu, Window
 from emu.hv.migration import move_in, take_out
 from emu.hv.ops import Call, Inject, Op, RunGuest
 from emu.hv.policy import Policy
+from emu.hv.pseries import Pseries
 from emu.hv.run import vcpu_task
 from emu.hv.schedulers import Pct, Random, Replay, RoundRobin, Scheduler
 from emu.hv.secondary import offline_thread
@@ -97,6 +98,7 @@ class Vm:
         self.on_hcall: dict[int, Callable[[Vcpu], None]] = {}
         self.ends: set[int] = set()
         self.firmware = False  # a pseries machine: vcpus start and stop by RTAS
+        self.said_before = b""  # the end of what the console had before the VM was restored
         self.level_irqs: list[bool] = []
         self.incoming: SavedVm | None = None
 
@@ -216,6 +218,11 @@ class Vm:
         written = self.host.words[self.kvm.console_out]
         return self.host.engine.output(self.number, begin, written)
 
+    @property
+    def said(self) -> bytes:
+        """What the guest has written, and the end of what it wrote before it was restored."""
+        return self.said_before + self.console
+
     def load(self, program: Program, entry: int | None = None) -> None:
         """Put a program into memory and make every vcpu start at its entry, as bare guests do."""
         if (len(self.vcpus) - 1) * STACK >= self.memory:
@@ -320,6 +327,8 @@ class Host:
         Raises ConfigError if this host cannot give it its SMT mode.
         """
         vm = self.create_vm(memory=saved.memory, smt=saved.smt)
+        if saved.firmware is not None:
+            Pseries(vm)
         for vcpu in saved.vcpus:
             vm.create_vcpu(vcpu.id)
         for source in saved.sources:

@@ -19,7 +19,17 @@ from emu.hv.one_reg import (
     set_doorbell,
     set_one_reg,
 )
-from emu.hv.saved import EXTRA, PAGE, SAVED_ONE_REGS, SOURCE, SavedVcpu, SavedVm
+from emu.hv.rtas import clock_at_timebase_0, last_words, set_clock
+from emu.hv.saved import (
+    AREAS,
+    EXTRA,
+    PAGE,
+    SAVED_ONE_REGS,
+    SOURCE,
+    SavedFirmware,
+    SavedVcpu,
+    SavedVm,
+)
 from emu.hv.virtual_cpu import VirtualCpu
 from emu.hv.xics import icp_deliver_irq
 
@@ -36,8 +46,6 @@ def take_out(vm: Vm) -> SavedVm:
     """Save a VM that is stopped (`Vm.stop`); ConfigError if it is not."""
     host, kvm = vm.host, vm.kvm
     words = host.words
-    if vm.firmware:
-        raise ConfigError("a pseries machine cannot be saved: its firmware keeps state of its own")
     running = [vcpu.vcpu_id for vcpu in vm.vcpus if not words[vcpu.in_userspace]]
     if running:
         raise ConfigError(f"a VM must be stopped before it is saved, and vcpu {running[0]} is not")
@@ -54,6 +62,7 @@ def take_out(vm: Vm) -> SavedVm:
         hcalls=tuple(sorted(vm.on_hcall)),
         vcpus=tuple(_take_vcpu(host, vcpu) for vcpu in vm.vcpus),
         sources=tuple(_take_source(host, vm, source) for source in kvm.sources),
+        firmware=SavedFirmware(clock_at_timebase_0(vm), last_words(vm)) if vm.firmware else None,
         pages=_take_pages(host.machine.memory(vm.number)),
     )
 
@@ -71,9 +80,11 @@ def _take_vcpu(host: Host, vcpu: Vcpu) -> SavedVcpu:
             "doorbell": doorbell_pending(host, vcpu),
             "external": bool(words[vcpu.pending_exceptions] & PENDING_EXTERNAL),
             "decrementer": bool(words[arch.dec_armed]),
+            "stopped": bool(words[vcpu.stopped]),
         },
         dec_expires=words[arch.dec_expires],
         resend_map=words[vcpu.icp.resend_map],
+        areas={name: words[getattr(vcpu, name)] for name in AREAS},
     )
 
 
@@ -111,6 +122,9 @@ def move_in(vm: Vm, saved: SavedVm) -> None:
         host.machine.write(vm.number, number * PAGE, page)
     for address in saved.ends:
         vm.end_at(address)
+    if saved.firmware is not None:
+        set_clock(vm, saved.firmware.clock)
+        vm.said_before = saved.firmware.said
     for vcore in kvm.vcores:
         words[vcore.lpcr] |= saved.lpcr & GUEST_LPCR
     for source, state in zip(kvm.sources, saved.sources, strict=True):
@@ -136,6 +150,9 @@ def _put_vcpu(host: Host, vcpu: Vcpu, of: SavedVcpu) -> None:
     words[arch.dec_expires] = of.dec_expires
     words[vcpu.ceded] = of.flags["ceded"]
     words[vcpu.prodded] = of.flags["prodded"]
+    words[vcpu.stopped] = of.flags["stopped"]
+    for name, value in of.areas.items():
+        words[getattr(vcpu, name)] = value
     words[vcpu.icp.resend_map] = of.resend_map
     try:
         set_one_reg(host, vcpu, BY_NAME["ICP_STATE"].id, of.one_regs["ICP_STATE"])

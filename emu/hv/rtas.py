@@ -19,6 +19,7 @@ from emu.isa.hcalls import RETURN_CODES
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from emu.hv.host import Vm
     from emu.hv.kvm import Vcpu
     from emu.hv.pseries import Pseries
 
@@ -39,6 +40,8 @@ EPOCH: Final = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - a guest's clock has no 
 
 # A program's last word about itself, printed before it turns the machine off: the status is all
 # but the lowest bit, which is 1.
+TAIL: Final = 100  # bytes, in which a line may have begun
+MAX_DIGITS: Final = 20
 EXIT_LINE: Final = re.compile(rb"EXIT: STATUS=(\d+)")
 
 
@@ -99,6 +102,27 @@ def _get_time_of_day(board: Pseries, vcpu: Vcpu, arguments: Sequence[int]) -> Se
     return (SUCCESS, *date, nanoseconds)
 
 
+def last_words(vm: Vm) -> bytes:
+    """What a later power-off needs of the console's output: the last exit line, and the end."""
+    found = EXIT_LINE.findall(vm.said[:-TAIL])
+    line = b"EXIT: STATUS=%s\n" % found[-1][:MAX_DIGITS] if found else b""
+    return line + vm.said[-TAIL:]
+
+
+def clock_at_timebase_0(vm: Vm) -> int:
+    """What the clock would have shown at the guest's timebase 0: seconds since 1970, as a word."""
+    host, words = vm.host, vm.host.words
+    passed = words[host.timebase] // TIMEBASE_HZ - host.guest_tb(vm.vcpus[0]) // TIMEBASE_HZ
+    return (words[vm.kvm.clock] + passed) % (1 << 64)
+
+
+def set_clock(vm: Vm, at_timebase_0: int) -> None:
+    """Set it by that, on a host whose timebase and offset of the guest are set."""
+    host, words = vm.host, vm.host.words
+    passed = words[host.timebase] // TIMEBASE_HZ - host.guest_tb(vm.vcpus[0]) // TIMEBASE_HZ
+    words[vm.kvm.clock] = (at_timebase_0 - passed) % (1 << 64)
+
+
 def _signed(word: int) -> int:
     return word - (1 << 64) if word >> 63 else word
 
@@ -115,7 +139,7 @@ def _set_time_of_day(board: Pseries, vcpu: Vcpu, arguments: Sequence[int]) -> Se
 
 
 def _power_off(board: Pseries, vcpu: Vcpu, arguments: Sequence[int]) -> Sequence[int]:
-    said = EXIT_LINE.findall(board.vm.console)
+    said = EXIT_LINE.findall(board.vm.said)
     board.stop(int(said[-1]) >> 1 if said else 0)
     return (SUCCESS,)
 

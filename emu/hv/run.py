@@ -23,6 +23,7 @@ from emu.hv.ops import (
     Read,
     Reason,
     Trace,
+    Write,
     nonzero,
     zero,
 )
@@ -66,11 +67,17 @@ def _wait_for_start(vcpu: Vcpu) -> HostCode[None]:
     """Stay in userspace until RTAS start-cpu; nobody waits for this vcpu meanwhile."""
     if vcpu.kvm.generation.independent_threads:
         yield from sched_out(vcpu)
-        yield Await(zero(vcpu.stopped))
-        yield from sched_in(vcpu)
     else:
         yield from leave_vcore(vcpu)
-        yield Await(zero(vcpu.stopped))
+    while True:
+        yield Await(zero(vcpu.stopped), nonzero(vcpu.request_exit))
+        if not (yield Read(vcpu.request_exit)):
+            break
+        yield Write(vcpu.in_userspace, 1)
+        yield Await(zero(vcpu.request_exit))
+        yield Write(vcpu.in_userspace, 0)
+    if vcpu.kvm.generation.independent_threads:
+        yield from sched_in(vcpu)
 
 
 def kvmppc_vcpu_run_hv(vcpu: Vcpu) -> HostCode[int | None]:

@@ -1,6 +1,6 @@
 """The file that holds a saved VM.
 
-    emu-vm 1 SHA256
+    emu-vm 2 SHA256
     {"memory": ..., "smt": ..., "vcpus": [...], ...}
     (the pages that are not all zero, one after the other, compressed with zlib)
 
@@ -29,7 +29,7 @@ from emu.hv.icp import LEAST_FAVOURED, MAX_SOURCES
 from emu.hv.one_reg import BY_NAME
 from emu.hv.virtual_cpu import REGS
 
-VERSION: Final = 1
+VERSION: Final = 2
 PAGE: Final = 4096
 MAX_MEMORY: Final = 1 << 32
 MAX_VCPUS: Final = 4096
@@ -43,7 +43,11 @@ SAVED_ONE_REGS: Final = tuple(name for name in BY_NAME if name not in _NOT_SAVED
 # Registers that have neither a one-reg nor a place in kvm_regs.
 EXTRA: Final = ("cfar", "ctrl", "pvr")
 
-FLAGS: Final = ("ceded", "prodded", "doorbell", "external", "decrementer")
+FLAGS: Final = ("ceded", "prodded", "doorbell", "external", "decrementer", "stopped")
+
+# What a vcpu of a pseries machine shares with the hypervisor; words of Vcpu.
+AREAS: Final = ("dispatch_count", "yield_count", "slb_shadow", "dispatch_log")
+MAX_SAID: Final = 1000  # bytes
 SOURCE: Final = {
     "level": 1,
     "server": MAX_VCPUS - 1,
@@ -59,8 +63,9 @@ class SavedVcpu:
     """One vcpu.
 
     regs: as KVM_GET_REGS. one_regs: by name. extra: further registers. flags: it is ceded; it has
-    been prodded; a doorbell, an external interrupt is pending; the guest has set its decrementer.
-    dec_expires: guest timebase. resend_map: sources that its XICS controller has refused.
+    been prodded; a doorbell, an external interrupt is pending; the guest has set its decrementer;
+    it waits for RTAS start-cpu. dec_expires: guest timebase. resend_map: sources that its XICS
+    controller has refused. areas: addresses of its VPA and the like, 0 = none.
     """
 
     id: int
@@ -70,6 +75,19 @@ class SavedVcpu:
     flags: dict[str, bool]
     dec_expires: int
     resend_map: int
+    areas: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class SavedFirmware:
+    """What the firmware of a pseries machine knows.
+
+    clock: seconds since 1970 at guest timebase 0. said: the end of the console's output, as far as
+    it matters to a power-off that comes later.
+    """
+
+    clock: int
+    said: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +97,7 @@ class SavedVm:
     memory: bytes. smt: KVM_CAP_PPC_SMT. timebase, vtb: the guest's. lpcr: its ILE and AIL.
     random: state of H_RANDOM and darn. console_input: what it has not read yet. ends: where the
     run ends (a one-liner's end). hcalls: those that userspace handled. sources: of its XICS.
-    pages: by number, those that are not all zero.
+    firmware: of a pseries machine, else None. pages: by number, those that are not all zero.
     """
 
     memory: int
@@ -93,6 +111,7 @@ class SavedVm:
     hcalls: tuple[int, ...]
     vcpus: tuple[SavedVcpu, ...]
     sources: tuple[dict[str, int], ...]
+    firmware: SavedFirmware | None
     pages: dict[int, bytes] = field(repr=False)
 
     def to_bytes(self) -> bytes:
@@ -109,6 +128,7 @@ class SavedVm:
             "hcalls": list(self.hcalls),
             "vcpus": [_vcpu_to_json(vcpu) for vcpu in self.vcpus],
             "sources": list(self.sources),
+            "firmware": _firmware_to_json(self.firmware),
             "pages": sorted(self.pages),
         }
         memory = zlib.compress(b"".join(self.pages[number] for number in sorted(self.pages)), 6)
@@ -129,6 +149,12 @@ class SavedVm:
         return _vm(_Reader(described, "the VM"), memory)
 
 
+def _firmware_to_json(firmware: SavedFirmware | None) -> dict[str, str] | None:
+    if firmware is None:
+        return None
+    return {"clock": hex(firmware.clock), "said": base64.b64encode(firmware.said).decode()}
+
+
 def _vcpu_to_json(vcpu: SavedVcpu) -> dict[str, Any]:
     return {
         "id": vcpu.id,
@@ -138,6 +164,7 @@ def _vcpu_to_json(vcpu: SavedVcpu) -> dict[str, Any]:
         **vcpu.flags,
         "dec_expires": hex(vcpu.dec_expires),
         "resend_map": hex(vcpu.resend_map),
+        "areas": {name: hex(value) for name, value in vcpu.areas.items()},
     }
 
 
@@ -221,6 +248,9 @@ class _Reader:
             found.append(value)
         return tuple(found)
 
+    def is_null(self, name: str) -> bool:
+        return self._member(name) is None
+
     def reader(self, name: str) -> _Reader:
         return _Reader(self._member(name), f"{name} of {self._what}")
 
@@ -263,8 +293,16 @@ def _vm(of: _Reader, memory: bytes) -> SavedVm:
         hcalls=of.numbers("hcalls", 64, 0xFFFF),
         vcpus=vcpus,
         sources=sources,
+        firmware=None if of.is_null("firmware") else _firmware(of.reader("firmware")),
         pages=_pages(numbers, memory),
     )
+
+
+def _firmware(of: _Reader) -> SavedFirmware:
+    said = of.base64("said")
+    if len(said) > MAX_SAID:
+        raise ImageError(f"said of the firmware must be at most {MAX_SAID} bytes, got {len(said)}")
+    return SavedFirmware(clock=of.word("clock"), said=said)
 
 
 def _source(of: _Reader) -> dict[str, int]:
@@ -273,6 +311,7 @@ def _source(of: _Reader) -> dict[str, int]:
 
 def _vcpu(of: _Reader, nsources: int) -> SavedVcpu:
     regs, one_regs, extra = of.reader("regs"), of.reader("one_regs"), of.reader("extra")
+    areas = of.reader("areas")
     return SavedVcpu(
         id=of.number("id", 0, 1 << 20),
         regs={name: regs.word(name) for name in REGS},
@@ -283,6 +322,7 @@ def _vcpu(of: _Reader, nsources: int) -> SavedVcpu:
         flags={name: of.flag(name) for name in FLAGS},
         dec_expires=of.word("dec_expires"),
         resend_map=of.word("resend_map", (1 << nsources) - 1),
+        areas={name: areas.word(name) for name in AREAS},
     )
 
 

@@ -12,6 +12,7 @@ from emu.errors import ConfigError, ImageError
 from emu.hv.host import Host
 from emu.hv.pseries import RELOCATABLE_AT, Pseries
 from emu.hv.rtas import BY_TOKEN, CLOCK_TICKS
+from emu.hv.saved import SavedVm
 
 MACROS = """
         .macro hcall number             # r4 to r7 are its arguments
@@ -292,3 +293,84 @@ def test_two_runs_of_one_program_are_the_same_in_every_word():
         assert ended(made) == ("exit", 0)
         states.append((bytes(made.words), made.read(0, 1 << 20)))
     assert states[0] == states[1]
+
+
+# ---- saving it
+
+TALK = """
+_start: rtas 0x2001, 0, 8
+        result 20, 9            # seconds
+        lis 4,0
+        li 5,0                  # vcpu 0
+        lis 6,area@ha
+        addi 6,6,area@l
+        lis 4,0x0000
+        li 4,1
+        sldi 4,4,45             # register the VPA
+        hcall 0xdc
+        lis 10,second@ha
+        addi 11,10,second@l
+        lis 10,block@ha
+        addi 10,10,block@l - 4
+        cell 0x2006
+        cell 3
+        cell 1
+        cell 1
+        stwu 11,4(10)
+        cell 7
+        lis 4,block@ha
+        addi 4,4,block@l
+        hcall 0xf000            # start-cpu
+1:      lis 9,flag@ha
+        ld 8,flag@l(9)
+        cmpdi 8,7
+        bne 1b
+        .irp char, 'E','X','I','T',':',32,'S','T','A','T','U','S','=','8','5',10
+        say \\char
+        .endr
+        rtas 0x2001, 0, 8
+        result 21, 9
+        power_off
+        b .
+second: lis 9,flag@ha
+        std 3,flag@l(9)
+        rtas 0x2007, 0, 1       # stop-self
+        b .
+        .comm flag,8,8
+        .data
+        .balign 1024
+area:   .space 4
+        .short 0x280
+        .space 1024 - 6
+"""
+
+
+@pytest.mark.parametrize("there", ["power7", "power8", "power9"])
+@pytest.mark.parametrize("here", ["power8", "power9"])
+def test_a_pseries_machine_is_saved_and_goes_on_at_any_instruction(here, there):
+    """Its clock, a vcpu that was not started yet, the VPA, and half of its last word go along."""
+    whole = board(TALK, threads=2, host=here, epoch=59)
+    assert ended(whole) == ("exit", 42)
+    length = whole.vm.host.instructions
+    for insns in range(0, length - 1, max(1, length // 40)):
+        made = board(TALK, threads=2, host=here, epoch=59)
+        made.vm.host.run(max_insns=insns)
+        if made.vm.stop() is not None:
+            continue
+        moved = Host(there).restore_vm(SavedVm.from_bytes(made.vm.save().to_bytes()))
+        outcome = moved.host.run()
+        assert (outcome.kind, outcome.status) == ("exit", 42), f"after {insns}: {outcome}"
+        assert made.vm.console + moved.console == b"EXIT: STATUS=85\n", f"after {insns}"
+        words, vcpu = moved.host.words, moved.vcpus[0]
+        count = moved.host.machine.read(0, words[vcpu.dispatch_count], 4)
+        assert words[vcpu.yield_count] == int.from_bytes(count, "big"), f"after {insns}"
+        assert moved.vcpu(0)["gpr21"] in (gpr(whole, 21), gpr(whole, 21) + 1), f"after {insns}"
+
+
+def test_a_machine_whose_vcpus_all_wait_to_be_started_or_in_h_cede_can_be_stopped():
+    made = board("_start: hcall 0xe0\n b .\n", threads=2)
+    assert made.vm.host.run().kind == "deadlock"
+    assert made.vm.stop() is None
+    moved = Host("power9").restore_vm(made.vm.save())
+    assert moved.host.run().kind == "deadlock"
+    assert moved.host.words[moved.vcpus[1].stopped] == 1

@@ -30,7 +30,7 @@ def sealed(described, memory=None):
     """A file with a right checksum, whatever it says."""
     body = json.dumps(described).encode() if not isinstance(described, bytes) else described
     body += b"\n" + (memory if memory is not None else FILE.split(b"\n", 2)[2])
-    return b"emu-vm 1 %s\n" % hashlib.sha256(body).hexdigest().encode() + body
+    return b"emu-vm 2 %s\n" % hashlib.sha256(body).hexdigest().encode() + body
 
 
 def described():
@@ -59,14 +59,14 @@ def test_a_file_does_not_depend_on_the_host_it_comes_from():
     assert vm.save().to_bytes() == FILE
 
 
-@pytest.mark.parametrize("data", [b"", b"emu-vm", b"\x7fELF", b"emu-vm 1 abc\n", b"emu-vm 1\n"])
+@pytest.mark.parametrize("data", [b"", b"emu-vm", b"\x7fELF", b"emu-vm 2 abc\n", b"emu-vm 2\n"])
 def test_what_is_no_saved_vm_is_refused(data):
     assert refused(data).startswith("a saved VM must begin with 'emu-vm', its version and a")
 
 
 def test_another_version_is_refused():
-    assert refused(FILE.replace(b"emu-vm 1", b"emu-vm 2", 1)) == (
-        "a saved VM must be of version 1, got 2"
+    assert refused(FILE.replace(b"emu-vm 2", b"emu-vm 1", 1)) == (
+        "a saved VM must be of version 2, got 1"
     )
 
 
