@@ -187,7 +187,7 @@ SPRS
     length = 0
     while True:
         vm = machine(source, smt=2, host=here).vms[0]
-        outcome = vm.host.run(max_insns=length)
+        outcome = vm.host.run(RoundRobin(3), max_insns=length)
         if outcome.kind == "exit" or vm.stop() is not None:
             break
         before = [[vm.vcpu(i).get_one_reg(BY_NAME[name].id) for name in STATE] for i in range(2)]
