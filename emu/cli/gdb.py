@@ -56,7 +56,12 @@ def command(
         out = os.dup(sys.stdout.fileno())
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         stream = Pipes(sys.stdin.fileno(), out)
-        Conversation(session, stream, monitor=monitor(session), path=path, log=logging).run()
+        conversation = Conversation(
+            session, stream, monitor=monitor(session), path=path, log=logging
+        )
+        conversation.run()
+        if conversation.lost is not None and not isinstance(conversation.lost, ConnectionError):
+            raise ConfigError(f"cannot talk to gdb: {conversation.lost.strerror}")
         return EXIT_OK
     with listen(address) as listener:
         name, port = listener.getsockname()[:2]
@@ -110,4 +115,12 @@ def _log(name: str | None) -> Callable[[str], None] | None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(f"cannot write {shown(name)}: {reason}") from None
-    return lambda line: print(line, file=file)
+
+
+    def write(line: str) -> None:
+        try:
+            print(line, file=file)
+        except OSError as error:
+            raise ConfigError(f"cannot write {shown(name)}: {error.strerror}") from None
+
+    return write

@@ -33,7 +33,7 @@ def listen(where: str) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1" if host in LOOPBACK else host.strip("[]"), int(port)))
         listener.listen(4)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:  # a name may be none at all
         listener.close()
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(f"cannot listen at {where}: {reason}") from None

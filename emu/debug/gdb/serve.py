@@ -63,6 +63,7 @@ class Socket:
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # it may vanish silently
         if connection.family in (socket.AF_INET, socket.AF_INET6):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
@@ -101,6 +102,7 @@ class Conversation:
         self._reader = Reader()
         self._waiting: list[bytes] = []
         self._gone = False
+        self.lost: OSError | None = None  # why the stream is of no use any more
         self._log = log
         self._others = others
         self._shown = [len(vm.console) for vm in session.host.vms]
@@ -114,8 +116,8 @@ class Conversation:
                     self._answer(self._waiting.pop(0))
                 if not self.stub.done:
                     self._receive(wait=True)
-        except OSError:
-            pass  # whoever it was has hung up
+        except OSError as error:
+            self.lost = error  # whoever it was has hung up
         finally:
             self.session.interrupt = before
             self.stub.inserted.forget()

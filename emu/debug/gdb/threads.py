@@ -27,8 +27,11 @@ def is_any(text: bytes) -> bool:
 
 
 def _thread(text: bytes, default: bytes) -> bytes:
-    """A thread id without the process, of which there is one: `p1.2` is `2`."""
-    return text.partition(b".")[2] or default if text.startswith(b"p") else text
+    """A thread id without the process, of which there is one: `p1.2` is `2`, `p1` the default."""
+    if not text.startswith(b"p"):
+        return text
+    _, dot, thread = text.partition(b".")
+    return thread if dot else default
 
 
 def state_text(session: Session, index: int) -> str:

@@ -37,9 +37,9 @@ def test_reverse_continue_meets_breakpoints_and_the_beginning(gdb):
 
 
 def test_going_back_meets_conditions_as_going_forwards_does(gdb):
-    said = gdb("break done", "continue", "delete", "break loop if $r8 == 9", "reverse-continue",
+    said = gdb("break done", "continue", "delete", "break loop if $r8 == 190", "reverse-continue",
                "p $r8", "p $icount", "reverse-continue", "continue", "p $icount")  # fmt: skip
-    assert said[1] == "9"
+    assert said[1] == "190"
     assert said[2] == said[3]
 
 
