@@ -1,5 +1,6 @@
 """A VM that is saved and restored at any instruction does not notice."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,8 +44,8 @@ def registers(vm):
 
 # Guests whose end does not depend on who runs when.
 STEADY = (
-    "barrier cede_prod decrementer doorbell_ee0 hello little_endian spinlock tir_dpdes token_ring "
-    "xics_ipi"
+    "barrier cede_prod decrementer doorbell_ee0 hello little_endian migrate spinlock tir_dpdes "
+    "token_ring xics_ipi"
 )
 
 
@@ -72,6 +73,26 @@ def test_a_guest_ends_as_if_it_had_not_been_moved(path, data):
     outcome = moved.host.run()
     assert (outcome.kind, outcome.status) == (ended.kind, ended.status)
     assert vm.console + moved.console == whole.console
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "said"),
+    [
+        ("doorbell", False, b"took 0 doorbells and 1 decrementer interrupts"),
+        ("decrementer", False, b"took 1 doorbells and 0 decrementer interrupts"),
+    ],
+)
+def test_the_guest_about_migration_sees_what_a_save_loses(flag, value, said):
+    vm = guest(GUESTS / "migrate.s", 2)
+    vm.host.run(max_insns=3000)
+    assert vm.stop() is None
+    saved = vm.save()
+    first, *others = saved.vcpus
+    lossy = replace(first, flags={**first.flags, flag: value})
+    moved = Host("power8").restore_vm(replace(saved, vcpus=(lossy, *others)))
+    outcome = moved.host.run()
+    assert (outcome.kind, outcome.status) == ("exit", 1)
+    assert said in moved.console
 
 
 @settings(max_examples=25, deadline=None)
