@@ -43,7 +43,7 @@ class Advance:
                     return Stop("waits", str(error))
                 lost = (StepKind.TURN, StepKind.WAIT)
                 halt = session.timeline.forward(watching=session.judge.watching(kinds=lost))
-                if halt.by is not StoppedBy.KIND:
+                if halt.last not in lost:
                     stop = session.judge.judged(halt)
                     if stop is not None:
                         return stop
@@ -164,6 +164,6 @@ def settle(session: Session, vcpu: Vcpu, since: int = 0) -> None:
     here = session.position
     ready = Watching(ready=vcpu.index)
     found = session.timeline.last(
-        here + 1, ready, lambda halt: halt.by is StoppedBy.READY, near=NEAR
+        here + 1, ready, lambda halt: halt.by is StoppedBy.READY, near=NEAR, after=True
     )
     session.timeline.goto(here if found is None or found <= since else found)

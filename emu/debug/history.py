@@ -147,6 +147,9 @@ class History(ABC):
     def give_turn(self, actor: int, instructions: int) -> None:
         """Let an actor, which can run, do the next step, and go on so long if it can."""
 
+    def let_go(self) -> None:  # noqa: B027 - most need nothing
+        """Let a turn that was given by hand be no longer than any other from now on."""
+
     def can_go(self, actor: int) -> bool:
         """Whether an actor could take a step now."""
         return self.host.engine.enabled(self.machine, actor)
@@ -309,24 +312,27 @@ class History(ABC):
         accept: Callable[[Halt], bool],
         *,
         near: int = 0,
+        after: bool = False,
     ) -> int | None:
         """Find the last position below `before` where going forward would stop; None: none.
 
         accept: judges a stop, with the machine at it; it is also told of each `start` of a
-        stretch. near: look first this far back, and then ever further. Leaves the machine
-        anywhere. Raises KeyboardInterrupt if the user interrupts.
+        stretch. near: look first this far back, and then ever further. after: only stops that come
+        after a step are of interest, so nothing is done beyond the last position in question.
+        Leaves the machine anywhere. Raises KeyboardInterrupt if the user interrupts.
         """
+        reach = before - 1 if after else before
         while near and near < self.interval and near < before:
             self.goto(before - near)
             self._remember()
-            found = self._last_between(before - near, before, before, watching, accept)
+            found = self._last_between(before - near, reach, before, watching, accept)
             if found is not None:
                 return found
             near *= 8
         for i in range(bisect_left(self._moments, before, key=_place) - 1, -1, -1):
             start = self._moments[i].position
             until = self._moments[i + 1].position if i + 1 < len(self._moments) else before
-            found = self._last_between(start, min(until, before), before, watching, accept)
+            found = self._last_between(start, min(until, reach), before, watching, accept)
             if found is not None:
                 return found
         return None

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from emu.debug.history import Halt, History
     from emu.debug.names import Names
+    from emu.debug.refs import RefNames
     from emu.debug.stops import StopKind
     from emu.hv.host import Host
 
@@ -35,8 +36,11 @@ VECTOR_NAMES: Final = {row.vector: row.name for row in INTERRUPTS}
 class Judge:
     """Knows the points of a session. points: the session's own list, which it changes."""
 
-    def __init__(self, host: Host, names: Names, timeline: History, points: list[Point]) -> None:
+    def __init__(
+        self, host: Host, names: Names, refs: RefNames, timeline: History, points: list[Point]
+    ) -> None:
         self._host = host
+        self._refs = refs
         self._names = names
         self._timeline = timeline
         self._points = points
@@ -78,6 +82,8 @@ class Judge:
             words += accesses.words(loads=access.loads, stores=access.stores)
         if any(catch.kind == "step" for catch in catches):
             kinds = (*kinds, StepKind.HOST)
+        if any(catch.operation for catch in catches):
+            kinds = (*kinds, StepKind.EXIT)
         if not (watched or catches or seen or ready is not None or kinds):
             return None
         return Watching(
@@ -227,7 +233,20 @@ class Judge:
                 return False
             number = self._host.words[self._host.vcpus[vcpu].gpr(3)]
             return not point.numbers or number in point.numbers
-        return point.kind == "step" or halt.which in point.numbers
+        if point.kind == "step":
+            if not point.operation:
+                return halt.last is StepKind.HOST
+            last = halt.last in (StepKind.HOST, StepKind.EXIT)
+            return last and point.operation in self._next_operation(halt.actor)
+        return halt.which in point.numbers
+
+    def _next_operation(self, actor: int) -> str:
+        """Write what an actor is about to do in host code; empty if that is to run its guest."""
+        host = self._host
+        node = host.words[host.node_ref(actor)]
+        if not node or host.engine.guest(host.machine, actor) is not None:
+            return ""
+        return self._refs.operation(host.automaton.op(node))
 
     def _applies(self, point: Point, vcpu: int | None) -> bool:
         if point.vcpu is not None and vcpu is not None and vcpu != point.vcpu:

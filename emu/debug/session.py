@@ -33,7 +33,7 @@ from emu.debug.stops import (
     Stop,
     Watchpoint,
 )
-from emu.debug.timeline import Timeline
+from emu.debug.timeline import ENDLESS, Timeline
 from emu.errors import ConfigError, MemoryAccessError
 
 if TYPE_CHECKING:
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from emu.hv.schedulers import Scheduler
 
 P = TypeVar("P", bound=Point)
-LONG_SLICE: Final = 1 << 40
 LINE_STEPS: Final = 100_000
 
 
@@ -79,7 +78,7 @@ class Session:
         self.locked = False
         self.last_stop: Stop | None = None
         self._numbers = 0
-        self.judge = Judge(host, self.names, self.timeline, self.points)
+        self.judge = Judge(host, self.names, self.refs, self.timeline, self.points)
         self._advance = Advance(self)
         self._return = Return(self)
 
@@ -204,10 +203,12 @@ class Session:
 
     def cont(self) -> Stop:
         """Go on until a point stops it, or the end; the current vcpu alone if it is locked."""
+        self._let_go()
         return self._arrive(self._advance.alone() if self.locked else self._advance.go())
 
     def step_within(self, first: int, last: int) -> Stop:
         """Step instructions until the current vcpu is outside of addresses first to last - 1."""
+        self._let_go()
         stop = Stop("step")
         for _ in range(LINE_STEPS):
             stop = self._advance.one_step()
@@ -222,10 +223,12 @@ class Session:
         interrupt, or a stay in the host that somebody else caused; it ends where the vcpu's guest
         is about to go on. So stepping over an hcall waits until it returns.
         """
+        self._let_go()
         return self._arrive(self._times(count, self._advance.one_step))
 
     def hstep(self, count: int = 1) -> Stop:
         """Do single steps of the machine on the current vcpu: host operations one by one."""
+        self._let_go()
         return self._arrive(self._times(count, self._advance.one_host_step))
 
     def steps(self, count: int = 1) -> Stop:
@@ -234,10 +237,12 @@ class Session:
 
     def nexti(self, count: int = 1) -> Stop:
         """Like stepi, but over calls (branches that set LR)."""
+        self._let_go()
         return self._arrive(self._times(count, self._advance.one_over))
 
     def step_line(self, *, over: bool) -> Stop:
         """Step until the vcpu comes to another source line, over calls or into them."""
+        self._let_go()
         start = self._line()
         advance = self._advance.one_over if over else self._advance.one_step
         for _ in range(LINE_STEPS):
@@ -248,10 +253,12 @@ class Session:
 
     def until(self, address: int) -> Stop:
         """Go on until the current vcpu is in front of an address, or a point stops it."""
+        self._let_go()
         return self._arrive(self._advance.go_to(address))
 
     def finish(self) -> Stop:
         """Go on until the current function has returned to its caller."""
+        self._let_go()
         words, stack = self.host.words, self.vcpu.gpr(1)
         depth = words[stack]
         return self._arrive(
@@ -311,7 +318,7 @@ class Session:
 
     # -- who moves
 
-    def give_turn(self, actor: int, instructions: int = LONG_SLICE) -> None:
+    def give_turn(self, actor: int, instructions: int = ENDLESS) -> None:
         """Make an actor the one whose turn it is. Raises ConfigError if it cannot run."""
         host = self.host
         if not 0 <= actor < len(host.actors):
@@ -377,7 +384,7 @@ class Session:
             seen[:] = [value]
             return differs
 
-        found = self.timeline.last(here + 1, Watching(watched=watched), changed)
+        found = self.timeline.last(here + 1, Watching(watched=watched), changed, after=True)
         if found is None:
             self.timeline.goto(here)
             return None
@@ -422,6 +429,10 @@ class Session:
     def rest(self, stop: Stop) -> Stop:
         """Come to rest here, wherever the history was brought to."""
         return self._arrive(stop)
+
+    def _let_go(self) -> None:
+        if not self.locked:
+            self.timeline.let_go()
 
     def _arrive(self, stop: Stop) -> Stop:
         """Come to rest."""

@@ -67,12 +67,14 @@ class Catchpoint(Point):
     """Stops for something that happens.
 
     instruction: in front of it, words are (mask, match). interrupt: vectors. hcall: numbers.
-    exit: reasons. event: numbers. step: any host operation.
+    exit: reasons. event: numbers. step: any host operation; with `operation`, in front of one that
+    has this in it as it is written.
     """
 
     kind: CatchKind = "step"
     numbers: tuple[int, ...] = ()
     words: tuple[tuple[int, int], ...] = ()
+    operation: str = ""
 
 
 @dataclass(frozen=True, slots=True)

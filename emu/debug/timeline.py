@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from emu.hv.host import Host
 
 INTERVAL: Final = 1 << 18
+ENDLESS: Final = 1 << 40  # guest instructions of a turn that lasts until its actor waits
 SLICE: Final = fields("actor")[1]["slice"]
 ENDINGS: Final = {
     "deadlock": "deadlock: no vcpu can ever run again",
@@ -72,6 +73,15 @@ class Timeline(History):
         words = {ref: 0 for ref in slices if self.host.words[ref]}  # whoever had it has it no more
         words |= {self.host.machine_refs.sched_last: 1 + actor, slices[actor]: 1 + instructions}
         self.edit(f"the turn of {self.host.actor_name(actor)}", words)
+
+    def let_go(self) -> None:
+        """Let a turn that was given by hand last as long as the scheduler's from here on."""
+        actor = self.host.engine.turn(self.machine)
+        if actor is None or self.position < self.frontier or self.is_over():
+            return
+        left = self.host.words[self.machine.area("actor") + ACTOR_WORDS * actor + SLICE]
+        if ENDLESS // 2 < left <= 1 + ENDLESS:
+            self.give_turn(actor, self._slice)
 
     def follow(self, turns: Sequence[Turn]) -> None:
         """Go back to the beginning, and do these turns, and then as RoundRobin does."""

@@ -257,3 +257,49 @@ def test_a_guest_on_little_endian_can_be_stepped():
     debugged.stepi()
     assert debugged.evaluate("r3") == 5
     assert debugged.evaluate("u32(_start)") == 0x38600005
+
+
+def test_an_operation_of_the_hypervisor_is_stopped_in_front_of_in_both_directions():
+    debugged = session(smt=2)
+    debugged.begin()
+    debugged.catch(Catchpoint(0, "look", kind="step", operation="Read(v1.doorbell_request)"))
+    passed = []
+    for _ in range(6):
+        assert debugged.cont().kind == "catch"
+        assert "Read(v1.doorbell_request)" in debugged.next_step()
+        passed.append(states(debugged))
+    for expected in passed[-2::-1]:
+        debugged.reverse_cont()
+        assert states(debugged) == expected
+
+
+def test_a_locked_vcpu_stops_for_a_host_step_too():
+    debugged = session(smt=2)
+    debugged.begin()
+    debugged.select(1)
+    debugged.locked = True
+    debugged.catch(Catchpoint(0, "look", kind="step", operation="Read(v1.doorbell_request)"))
+    assert debugged.cont().kind == "catch"
+    assert debugged.vcpu.name == "v1"
+    debugged.points.clear()
+    debugged.catch(Catchpoint(0, "step", kind="step"))
+    before = debugged.position
+    assert debugged.cont().kind == "catch"
+    assert debugged.position == before + 1
+
+
+def test_who_was_given_the_turn_does_not_keep_it_for_ever():
+    spin = "_start: cmpdi 3,0; beq 1f; li 4,0; exit!; 1: b 1b"
+    debugged = session(spin, smt=2)
+    debugged.begin()
+    debugged.run_alone(0, 5)
+    assert debugged.cont().text == "the guest exited with status 0"
+
+
+def test_looking_back_records_nothing_beyond_here():
+    debugged = session(smt=2)
+    debugged.steps(500)
+    debugged.last_change("v0.r14")
+    debugged.goto(499)
+    debugged.goto(500)
+    assert debugged.timeline.frontier == 500

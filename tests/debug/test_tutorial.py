@@ -1,36 +1,22 @@
-"""The transcript in docs/debugger.md is what the debugger prints."""
+"""The transcripts in docs/ are what the tools print."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+import pytest
+
+from debug.transcripts import TYPED, replayed
+
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 def steady(text):
     """Leave out what changes whenever the hypervisor's source does."""
-    return re.sub(r"\.py:\d+", ".py:N", re.sub(r"@\d+|\b\d+ guest instr", "N", text))
+    return re.sub(r"\.py:\d+", ".py:N", re.sub(r"@\d+|\b\d+ (guest instr|steps)", "N", text))
 
 
-def test_the_transcript_is_what_the_debugger_prints():
-    page = (ROOT / "docs/debugger.md").read_text()
-    transcript = re.search(r"```transcript\n(.*?)\n```", page, re.DOTALL)[1]
-    commands = re.findall(r"^\(emu\) (.*)$", transcript, re.MULTILINE)
-    assert len(commands) > 8
-    arguments = [
-        sys.executable,
-        "-m",
-        "emu",
-        "debug",
-        "guests/token_ring.s",
-        "--smt",
-        "2",
-        "--batch",
-    ]
-    for command in commands:
-        arguments += ["--ex", f"echo (emu) {command}", "--ex", command]
-    done = subprocess.run(
-        arguments, capture_output=True, text=True, timeout=60, cwd=ROOT, check=True
-    )
-    assert steady(done.stdout).rstrip() == steady(transcript)
+@pytest.mark.parametrize("name", ["debugger", "finding_a_race"])
+def test_the_transcripts_are_what_is_printed(name, tmp_path):
+    page = (DOCS / f"{name}.md").read_text()
+    assert len(TYPED.findall(page)) > 8
+    assert steady(replayed(page, tmp_path)) == steady(page)

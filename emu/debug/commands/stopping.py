@@ -73,8 +73,9 @@ def _awatch(it: Interpreter, text: str) -> None:
     _set_access(it, text, stores=True)
 
 
-@command("catch", "MNEMONIC|hcall [NAME]|interrupt [VECTOR]|exit [REASON]|event NAME|step",
-         "stop for something that happens", group=STOPPING)  # fmt: skip
+@command("catch", "MNEMONIC|hcall [NAME]|interrupt [VECTOR]|exit [REASON]|event NAME|step [TEXT]",
+         "stop for what happens; step TEXT: before an operation of the hypervisor with this in it",
+         group=STOPPING)  # fmt: skip
 def _catch(it: Interpreter, text: str) -> None:
     point = Catchpoint(0, text)
     text = it.decorate(point, text)
@@ -97,7 +98,7 @@ def _catch(it: Interpreter, text: str) -> None:
             raise CommandError(f"an event is one of {_names(Event)}, got {rest!r}")
         point.kind, point.numbers = "event", tuple(found)
     elif kind in ("step", "hstep"):
-        point.kind = "step"
+        point.kind, point.operation = "step", rest
     elif kind in VARIANTS:
         variant = VARIANTS[kind]
         bits = variant.opcode_mask
