@@ -186,7 +186,8 @@ typedef enum {
 typedef struct {
     uint64_t states, steps, runs, ends;  /* stored; taken; complete runs; end states */
     uint64_t restarts;                   /* begun again, because something turned out to be shared */
-    uint64_t depth, max_depth, frontier;
+    uint64_t depth, max_depth;
+    uint64_t frontier;                   /* states that wait (BFS), or choices that were not tried yet (DFS) */
     uint64_t cut_runs, cut_preemptions;  /* runs longer than max_steps; switches that the bound forbade */
     uint64_t cut_timers;                 /* how often time might have passed, beyond the bound */
     uint64_t asleep_runs;                /* DPOR: begun in vain */

@@ -278,6 +278,9 @@ void emu_search_facts_of(const emu_search *s, emu_search_facts *out)
 {
     *out = s->facts;
     out->depth = s->frames.used;
+    const frame *frames = s->frames.at;
+    for (uint64_t i = 0; i < s->frames.used; i++)
+        out->frontier += frames[i].nchoices - frames[i].next;
     out->outcomes = (uint32_t)s->outcomes.used;
     out->violations = (uint32_t)s->violations.used;
     out->livelocks = s->o.livelocks;

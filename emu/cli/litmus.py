@@ -169,7 +169,8 @@ def command(
     if as_json:
         click.echo(json.dumps({"schema": 1, "tests": [json_object(*pair) for pair in judged]}))
     if junit_file is not None:
-        _write_junit(junit_file, junit(judged))
+        again = [word for name in bug for word in ("--bug", name)]
+        _write_junit(junit_file, junit(judged, again))
     if brief and not as_json:
         seconds = sum(result.seconds for result, _ in judged)
         click.echo(

@@ -15,7 +15,6 @@ from emu.cli.run import output
 from emu.debug.choices import Choices
 from emu.debug.inspected import Inspected
 from emu.debug.session import Session
-from emu.errors import ConfigError
 from emu.explore.avoidable import last_avoidable
 from emu.explore.replay import replay, scene_of
 from emu.explore.schedule import short_text
@@ -72,7 +71,9 @@ def command(
             return run_repl(session, scripts, commands, batch=batch)
     with contextlib.ExitStack() as files:
         file = files.enter_context(output(trace)) if trace else None
-        done = replay(case, None if file is None else _Tracing(file).step)
+        laboratory = Inspected()
+        tracing = None if file is None else _Tracing(file, laboratory)
+        done = replay(case, None if tracing is None else tracing.step, laboratory)
     decided = _decided(done)
     if as_json:
         click.echo(json.dumps(_report(done, decided)))
@@ -132,16 +133,16 @@ def _print_case(case: Case) -> None:
 class _Tracing:
     """Writes a trace file, from the moment when the machine is there."""
 
-    def __init__(self, file: IO[str]) -> None:
+    def __init__(self, file: IO[str], laboratory: Inspected) -> None:
+        """laboratory: has the machine of a case without a hypervisor."""
         self._file = file
+        self._laboratory = laboratory
         self._trace: TraceFile | None = None
 
     def step(self, scene: Scene, told: Told | None) -> None:
         """Write what happened in a step."""
-        if scene.host is None:
-            raise ConfigError("--trace needs a case with a hypervisor: this one has no events")
         if self._trace is None:
-            self._trace = TraceFile(scene.host, self._file)
+            self._trace = TraceFile(scene.host or self._laboratory.frame, self._file)
         if told is not None:
             self._trace.drain(told.number)
 

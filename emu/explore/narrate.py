@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal
 
 from emu.core.engine import STRUCTS, fields
+from emu.errors import MemoryAccessError
 from emu.explore.points import PointKind
 from emu.explore.search import ChoiceKind
 from emu.isa.disasm import disassemble
+from emu.isa.msr import mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from emu.core.machine import Machine
     from emu.explore.search import Choice, Search, Stand
     from emu.hv.host import Host
+
+LE: Final = mask("MSR", "LE")
 
 # Words that change at every step and mean nothing to a reader.
 _NOISE = frozenset({
@@ -48,6 +52,10 @@ class Narrator:
         self._host = host
         self._names = _names(machine, host)
 
+    @property
+    def _order(self) -> Literal["little", "big"]:
+        return "little" if self._machine.vcpu[0].msr & LE else "big"
+
     def name(self, ref: int) -> str:
         """The name of a state word: `v1.doorbell_request`, `vcpu0.r5`, `subproc0.dpdes`."""
         return self._names[ref]
@@ -71,11 +79,32 @@ class Narrator:
     def step(self, search: Search, number: int, choice: Choice) -> Told | None:
         """Take one step and tell of it; None: it cannot be taken now."""
         what, place = self.describe(search, choice)
-        before = self._machine.words.tolist()
+        cell = self._cell(search, choice)
+        before, held = self._machine.words.tolist(), self._memory(cell)
         if not search.take(choice):
             return None
         actor = self.actor(choice.actor)
-        return Told(number, actor, choice, what, place, self._changes(before))
+        changes = self._changes(before)
+        now = self._memory(cell)
+        if now != held:
+            changes = (f"memory {cell:#x} {held:#x} -> {now:#x}", *changes)
+        return Told(number, actor, choice, what, place, changes)
+
+    def _cell(self, search: Search, choice: Choice) -> int:
+        """The 8 bytes that an instruction is about to access; 0: none."""
+        if choice.kind is not ChoiceKind.GO:
+            return 0
+        stand = search.stand(choice.actor)
+        return 0 if stand.host or stand.interrupt else stand.ea & ~7
+
+    def _memory(self, cell: int) -> int:
+        """What they hold."""
+        if not cell:
+            return 0
+        try:
+            return int.from_bytes(self._machine.read(0, cell, 8), self._order)
+        except MemoryAccessError:  # the access will be an interrupt of the guest
+            return 0
 
     def _changes(self, before: list[int]) -> tuple[str, ...]:
         return tuple(
@@ -103,7 +132,7 @@ class Narrator:
         if stand.kind == PointKind.END:
             return "is at the end of its program"
         data = self._machine.read(0, stand.nia, 4)
-        text = disassemble(int.from_bytes(data, "big"), stand.nia)
+        text = disassemble(int.from_bytes(data, self._order), stand.nia)
         return text + (" fails" if choice.kind is ChoiceKind.FAIL else "")
 
     def _host_step(self, stand: Stand) -> tuple[str, str]:

@@ -114,11 +114,14 @@ def scene_of(
     return _litmus_scene(case, max_states, laboratory, avoid=avoid)
 
 
-def replay(case: Case, watch: Watch | None = None) -> Replay:
+def replay(
+    case: Case, watch: Watch | None = None, laboratory: Laboratory | None = None
+) -> Replay:
     """Replay a case twice, compare the two, and tell what happened.
 
     watch: told of the initial state (without a step) and then of each step, in a third replay: by
-    then nothing of the host's code has to be learned, so nothing happens twice. Raises ReplayError
+    then nothing of the host's code has to be learned, so nothing happens twice. laboratory: gives
+    the machine of that replay, if the case has no hypervisor of its own. Raises ReplayError
     if the schedule does not fit, or the two differ, and what scene_of() raises.
     """
     with switched_on(case.setting.bugs):
@@ -130,7 +133,10 @@ def replay(case: Case, watch: Watch | None = None) -> Replay:
         if (again.scene.search.hash(), again.outcome) != (done.scene.search.hash(), done.outcome):
             raise ReplayError("the same schedule led to two different states: it is not determined")
         if watch is not None:
-            _follow(again.scene, exact, watch)
+            scene = again.scene
+            if scene.host is None and laboratory is not None:
+                scene = scene_of(exact, laboratory=laboratory)
+            _follow(scene, exact, watch)
     return done
 
 

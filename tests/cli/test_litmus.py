@@ -76,6 +76,21 @@ def test_junit_is_written(emu, mp, tmp_path):
     assert suite.find("testcase").get("name") == "MP"
 
 
+def test_a_failure_says_by_which_schedule_and_how_to_see_it_again(emu, guests, tmp_path):
+    report = tmp_path / "report.xml"
+    path = guests / "litmus" / "send-enter.litmus"
+    assert emu("litmus", "--bug", "lost-kick", "--junit", report, path).code == 7
+    suite = ET.fromstring(report.read_text())  # noqa: S314 our own text
+    lines = suite.find("testcase/failure").text.splitlines()
+    assert lines[0] == "thread 1 waits for ever for what is pending for it"
+    assert sum(line.startswith("schedule: ") for line in lines) == 2
+    assert lines[-1] == f"run: emu litmus --host power9 --bug lost-kick {path}"
+    done = emu("litmus", "--bug", "lost-kick", "--json", path)
+    (result,) = json.loads(done.out)["tests"]
+    assert [v["rule"] for v in result["violations"]] == ["lost", "condition"]
+    assert all(violation["schedule"] for violation in result["violations"])
+
+
 def test_bad_input_is_exit_code_3_and_does_not_stop_the_rest(emu, mp, tmp_path):
     bad = tmp_path / "bad.litmus"
     bad.write_text("X86 SB\n")

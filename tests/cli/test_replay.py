@@ -120,3 +120,48 @@ def test_a_program_that_is_no_test_is_exit_code_3(emu, case):
     done = emu("replay", "-", stdin=text.encode())
     assert done.code == 3
     assert "begins with `PPC NAME`" in done.err
+
+
+NATIVE = """PPC native
+Endian=little
+SMT=2
+EE=0,1
+{ 0:r1=1; 0:r2=x; 0:r4=db(1); 1:r2=x; }
+ P0           | P1           ;
+ stw r1,0(r2) | lwz r5,0(r2) ;
+ msgsndp r4   |              ;
+handler doorbell { rfid }
+~exists (1:r5=1 /\\ taken(1)=1)
+"""
+
+
+def test_a_case_without_a_hypervisor_has_a_trace_and_a_story_of_its_memory(emu, tmp_path):
+    path = tmp_path / "native.litmus"
+    path.write_text(NATIVE)
+    assert emu("litmus", "--host", "power8", "--save", tmp_path, path).code == 7
+    (case,) = tmp_path.glob("*.case")
+    trace = tmp_path / "trace"
+    done = emu("replay", "--trace", trace, case)
+    assert done.code == 7
+    assert "stw     r1,0(r2)  [memory 0x20000 0x0 -> 0x1]" in done.out
+    _, *lines = [json.loads(line) for line in trace.read_text().splitlines()]
+    assert [(line["actor"], line["event"]) for line in lines] == [
+        ("v0", "guest_doorbell"),
+        ("v1", "guest_interrupt"),
+    ]
+
+
+def test_a_case_of_what_is_missing_is_a_search(emu, guests, tmp_path):
+    path = guests / "litmus" / "read-twice.litmus"
+    bug = ["--bug", "stale-dpdes-read"]
+    assert emu("litmus", *bug, "--save", tmp_path, "--minimise", path).code == 7
+    (case,) = tmp_path.glob("*require*")
+    done = emu("replay", case)
+    assert done.code == 7
+    assert "is true of none of the " in done.out
+    healthy = case.read_text().replace('bugs = ["stale-dpdes-read"]', "bugs = []")
+    done = emu("replay", "-", stdin=healthy.encode())
+    assert done.code == 0
+    assert "is true of one of the " in done.out
+    edited = case.read_text().replace("schedule = '''\n", "schedule = '''\n0 ")
+    assert emu("replay", "-", stdin=edited.encode()).code in (2, 3)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from emu.explore.litmus.condition import holds
 from emu.explore.litmus.model import Address, Location, Quantifier, Register
+from emu.explore.litmus.verdict import missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -83,7 +85,9 @@ def json_object(result: Result, judgement: Judgement) -> dict[str, object]:
             "seconds": round(result.seconds, 6),
         },
         "failures": list(judgement.failures),
-        "violations": [_json_violation(v) for v in result.violations],
+        "violations": [
+            _json_violation(v) for v in (*result.violations, *result.witnesses, *missing(result))
+        ],
     }
 
 
@@ -124,8 +128,11 @@ def _json_value(value: Value) -> int | str:
     return value.name if isinstance(value, Address) else value
 
 
-def junit(judged: Iterable[tuple[Result, Judgement]]) -> str:
-    """One test case a file and host; a failure's text is what failed and how to replay it."""
+def junit(judged: Iterable[tuple[Result, Judgement]], options: Iterable[str] = ()) -> str:
+    """One test case a file and host; a failure's text is what failed, by which schedule, and again.
+
+    options: of the command that finds it again, besides the host and the file.
+    """
     suite = ET.Element("testsuite", name="emu litmus")
     tests = failures = 0
     for result, judgement in judged:
@@ -141,8 +148,10 @@ def junit(judged: Iterable[tuple[Result, Judgement]]) -> str:
         if judgement.failures:
             failures += 1
             element = ET.SubElement(case, "failure", message=judgement.failures[0])
-            schedules = [f"schedule: {v.schedule}" for v in result.violations if v.schedule]
-            element.text = "\n".join([*judgement.failures, *schedules])
+            found = (*result.violations, *result.witnesses)
+            schedules = [f"schedule: {v.schedule}" for v in found if v.schedule]
+            again = ("emu", "litmus", "--host", result.host, *options, result.test.path)
+            element.text = "\n".join([*judgement.failures, *schedules, f"run: {shlex.join(again)}"])
     suite.set("tests", str(tests))
     suite.set("failures", str(failures))
     return ET.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
