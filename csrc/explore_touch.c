@@ -102,6 +102,7 @@ static void guest_foot(const emu_search *s, uint32_t thread, foot *f)
     case EMU_POINT_PRIVATE:
     case EMU_POINT_OWN:
     case EMU_POINT_CLOCK:
+    case EMU_POINT_HCALL:
     case EMU_POINT_RETURN:
     case EMU_POINT_END:
         break;

@@ -156,8 +156,12 @@ AGENTS = {
         Agent("stop", "a signal takes a vcpu to userspace, where it stays", True, _stop),
         Agent("external", "a device asserts a vcpu's external interrupt", True, _external),
         Agent("migrate", "the VM is stopped, saved, restored and continued", False, _migrate),
-        Agent("from-power8", "the VM is stopped and continued as one that was saved on a POWER8",
-              False, _from_power8),
+        Agent(
+            "from-power8",
+            "the VM is stopped and continued as one that was saved on a POWER8",
+            False,
+            _from_power8,
+        ),
         Agent("sync", "userspace stops a vcpu and syncs its registers", True, _sync),
     )
 }

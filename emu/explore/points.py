@@ -41,6 +41,7 @@ class PointKind(enum.IntEnum):
     OPAQUE = 11
     END = 12
     CLOCK = 13
+    HCALL = 14
 
 
 STORAGE = frozenset({
@@ -69,6 +70,7 @@ PRIVATE = Point(PointKind.PRIVATE)
 OWN = Point(PointKind.OWN)
 OPAQUE = Point(PointKind.OPAQUE)
 CLOCK = Point(PointKind.CLOCK)
+HCALL = Point(PointKind.HCALL)
 END = Point(PointKind.END)
 
 # Instructions that turn MSR[EE] off or depend on SRR0 and SRR1: an interrupt of the own thread
@@ -109,6 +111,8 @@ def _classify(variant: Variant, word: int) -> Point:
             return Point(PointKind.RETURN)
         case "darn":
             return OPAQUE
+        case "sc" if operands["LEV"]:
+            return HCALL
         case _ if name in _OWN:
             return OWN
         case _ if variant.insn.facility or variant.insn.privilege == "hypervisor":

@@ -90,6 +90,14 @@ def test_a_doorbell_ends_a_cede_whenever_it_comes(host):
     }
 
 
+@pytest.mark.parametrize("host", ["power7", "power8"])
+def test_a_sibling_may_pull_a_thread_out_before_its_hcall(host):
+    """Then H_CEDE has not begun, and is not ended by it."""
+    text = "PPC pulled\nSMT=2\n{ }\n P0 | P1 ;\n cede | prod 2 ;\nexists (blocked(0)=1)\n"
+    found = run(parse(text), Options(), host)
+    assert {str(o) for o in found.outcomes} == {"blocked(0)=0;", "blocked(0)=1;"}
+
+
 def test_a_clear_drops_what_came_before_and_nothing_else():
     assert outcomes(SEND_AGAINST_CLEAR, "power9") == {
         "1:r5=0; pend(1)=0;",
