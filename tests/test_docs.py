@@ -71,3 +71,15 @@ def test_the_fuzzing_page_has_the_tables_of_operations_and_properties():
     rows = re.findall(r"^\| `([^`]+)` \| (.+) \|$", page, re.MULTILINE)
     operations = [(row.name, row.summary) for row in OPERATIONS.values()]
     assert rows == operations + [(row.name, row.sentence) for row in PROPERTIES.values()]
+
+
+def test_the_properties_page_has_every_property_and_how_it_is_looked_for():
+    page = (ROOT / "docs" / "properties.md").read_text()
+    sections = re.findall(
+        r"^## `([^`]+)`\n\n(.*?)\n\n(.*?)(?=\n\n|\n*\Z)", page, re.MULTILINE | re.DOTALL
+    )
+    found = [(name, *(" ".join(text.split()) for text in rest)) for name, *rest in sections]
+    assert found == [
+        (row.name, f"{row.sentence[0].upper()}{row.sentence[1:]}.", row.page)
+        for row in PROPERTIES.values()
+    ]

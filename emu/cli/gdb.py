@@ -116,7 +116,6 @@ def _log(name: str | None) -> Callable[[str], None] | None:
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(f"cannot write {shown(name)}: {reason}") from None
 
-
     def write(line: str) -> None:
         try:
             print(line, file=file)

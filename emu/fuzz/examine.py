@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from emu.explore.case import Case, case_text
-from emu.explore.litmus.model import And, Equal, Quantifier
+from emu.explore.litmus.model import And, Equal, Quantifier, Requirement
 from emu.explore.litmus.run import run
 from emu.explore.litmus.text import litmus_text
-from emu.explore.litmus.verdict import Violation
+from emu.explore.litmus.verdict import MISSING, Violation
 from emu.explore.minimise import fewest_switches
 from emu.explore.replay import case_of
 from emu.explore.search import Options
+from emu.fuzz.agreement import Trial
 from emu.fuzz.lowering import litmus
 from emu.fuzz.programs import Program, smaller
 from emu.fuzz.signature import signature
@@ -129,11 +130,18 @@ class Examiner:
                 return replace(violation, rule=row.name)
         if row.check is not None:
             for outcome in result.outcomes:
-                wrong = row.check(program, result.host, outcome.state)
-                if wrong is not None:
-                    return Violation(row.name, wrong[0], condition=wrong[1])
+                breach = row.check(program, result.host, outcome.state)
+                if breach is not None:
+                    return Violation(row.name, breach[0], condition=breach[1])
+        if row.judge is not None:
+            wrong = row.judge(Trial(program, result, self._searched))
+            if wrong is not None:
+                return wrong if wrong.rule == MISSING else replace(wrong, rule=row.name)
         plainer = None if row.plainer is None else row.plainer(program, self._host)
         return None if plainer is None else self._beyond(result, row, *plainer)
+
+    def _searched(self, program: Program, host: str) -> Result:
+        return self._run(litmus(program, host, text=False), host)
 
     def _beyond(
         self, result: Result, row: Property, plainer: Program, host: str
@@ -181,14 +189,17 @@ class Examiner:
         breach = self._breach(small, result, row)
         assert breach is not None
         rule = next((v.rule for v in result.violations if v.rule in row.rules), "condition")
-        if rule == "condition" and breach.condition is not None:
+        if breach.rule == MISSING and breach.condition is not None:
+            test.requirements = [Requirement((self._host,), breach.condition)]
+            test.text = litmus_text(test)
+        elif rule == "condition" and breach.condition is not None:
             test.quantifier, test.condition = Quantifier.NOT_EXISTS, breach.condition
             test.text = litmus_text(test)
-        schedule = self._schedule(test, rule) or breach.schedule
+        schedule = "" if breach.rule == MISSING else self._schedule(test, rule) or breach.schedule
         explained = f"{row.sentence}: {breach.explanation}"
         breach = replace(breach, schedule=schedule, explanation=explained)
         case = case_of(test, self._host, OPTIONS, breach, self._bugs)
-        deciding = signature(case, self._laboratory)
+        deciding = frozenset() if case.missing else signature(case, self._laboratory)
         self._observer.settle()
         return Finding(row.name, self._host, case, _names(small.threads), deciding)
 

@@ -33,6 +33,7 @@ UNREAD: Final = 0x7777  # what a register holds before TIR or the count of doorb
 FIRST_REGISTER: Final = 6
 FIRST_ADDRESS: Final = 16
 STORED, STORED_CONDITIONALLY = 1, 2
+PROGRAM_INTERRUPT: Final = BY_NAME["program"].vector
 
 MSR_IMAGE, SCRATCH, EXTERNAL_SCRATCH, EXTERNAL_FLAG = "r18", "r19", "r20", "r21"
 NESTED, ANSWERED, SRR0_COPY, SRR1_COPY = "r22", "r23", "r24", "r25"
@@ -57,13 +58,18 @@ _ANSWER: Final = (
     f"li {ANSWERED},1",
     f"msgsndp {ANSWER_MESSAGE}",
 )
-# A device's line stays asserted, so the handler returns with MSR[EE] = 0.
+# A device's line stays asserted, so the handler returns with MSR[EE] = 0. In problem state that is
+# 1 whatever a handler wants: it returns to privileged state, to the instruction that follows.
 _EXTERNAL: Final = (
     f"li {EXTERNAL_FLAG},1",
     f"mfsrr1 {EXTERNAL_SCRATCH}",
-    f"rldicl {EXTERNAL_SCRATCH},{EXTERNAL_SCRATCH},48,1",
+    f"rlwinm {SCRATCH},{EXTERNAL_SCRATCH},20,29,29",  # 4 if MSR[PR] was 1
+    f"rldicl {EXTERNAL_SCRATCH},{EXTERNAL_SCRATCH},48,2",
     f"rldicl {EXTERNAL_SCRATCH},{EXTERNAL_SCRATCH},16,0",
     f"mtsrr1 {EXTERNAL_SCRATCH}",
+    f"mfsrr0 {EXTERNAL_SCRATCH}",
+    f"add {EXTERNAL_SCRATCH},{EXTERNAL_SCRATCH},{SCRATCH}",
+    f"mtsrr0 {EXTERNAL_SCRATCH}",
     "rfid",
 )
 # Back to privileged state, to the instruction after the one that is not allowed.
@@ -115,8 +121,7 @@ def litmus(program: Program, host: str, name: str = "fuzz", *, text: bool = True
         test.handlers.append(_handler("program", _PROGRAM))
         image = mask("MSR", "SF", "ME", "EE", *(["LE"] if program.little else []))
         _everywhere(test, MSR_IMAGE, image)
-        vector = BY_NAME["program"].vector
-        test.locations += [Ghost(GhostKind.TRAP, thread, vector) for thread in range(count)]
+        test.locations += [Ghost(GhostKind.TRAP, t, PROGRAM_INTERRUPT) for t in range(count)]
     for thread in range(count):
         if any(op.name == "word" for op in program.threads[thread]):
             for number, value in REGISTERS.items():

@@ -169,6 +169,14 @@ def numbers(name: str, smt: int, count: int, host: str = "power7") -> tuple[int,
             return (0,)
 
 
+def without(program: Program, *names: str) -> Program:
+    """The program with a nop in place of each operation of these names."""
+    threads = tuple(
+        tuple(Op("nop") if op.name in names else op for op in ops) for ops in program.threads
+    )
+    return replace(program, threads=threads)
+
+
 # ---- smaller ones ----------------------------------------------------------------------------
 
 

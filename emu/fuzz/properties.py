@@ -12,13 +12,23 @@ from typing import TYPE_CHECKING, Final
 from emu.errors import ConfigError
 from emu.explore.litmus.model import And, Condition, Equal, Ghost, GhostKind, Register
 from emu.explore.livelock import RULE as LIVELOCK
+from emu.fuzz.agreement import (
+    cedes_for_reasons,
+    computes_as_reference,
+    happens_again,
+    reaches_architecture,
+    refines_power8,
+    within_architecture,
+)
 from emu.fuzz.lowering import UNREAD, result_register
-from emu.fuzz.programs import SENDS, STOPPERS, Op, Program
+from emu.fuzz.programs import PROBLEM_STATE, SENDS, STOPPERS, Op, Program, without
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from emu.explore.litmus.model import Observable, Value
+    from emu.explore.litmus.verdict import Violation
+    from emu.fuzz.agreement import Trial
 
     State = Mapping[Observable, Value]
     Breach = tuple[str, Condition]
@@ -28,8 +38,9 @@ if TYPE_CHECKING:
 class Property:
     """One property. rules: of the explorer's own that it stands for. check: of an end state.
 
-    plainer: a program, and a host to run it on, whose end states are all that the program's own
-    may be, as far as both show the same things; None if the property says nothing of it.
+    judge: of a whole search. plainer: a program, and a host to run it on, whose end states are all
+    that the program's own may be, as far as both show the same things; None if the property says
+    nothing of it.
     """
 
     name: str
@@ -37,6 +48,7 @@ class Property:
     page: str
     rules: tuple[str, ...] = ()
     check: Callable[[Program, str, State], Breach | None] | None = None
+    judge: Callable[[Trial], Violation | None] | None = None
     plainer: Callable[[Program, str], tuple[Program, str] | None] | None = None
 
 
@@ -140,32 +152,31 @@ def _tir(program: Program, _host: str, state: State) -> Breach | None:
     return None
 
 
-def without(program: Program, *names: str) -> Program:
-    """The program with a nop in place of each operation of these names."""
-    threads = tuple(
-        tuple(Op("nop") if op.name in names else op for op in ops) for ops in program.threads
-    )
-    return replace(program, threads=threads)
-
-
-def _has(program: Program, *names: str) -> bool:
-    return any(op.name in names for _, _, op in program.operations())
-
-
 def _without_bad(program: Program, host: str) -> tuple[Program, str] | None:
     bad = ("bad_type", "bad_tag", "bad_clear")
-    return (without(program, *bad), host) if _has(program, *bad) else None
+    return (without(program, *bad), host) if program.has(*bad) else None
 
 
 def _without_reads(program: Program, host: str) -> tuple[Program, str] | None:
     reads = ("dpdes", "tir")
-    return (without(program, *reads), host) if _has(program, *reads) else None
+    return (without(program, *reads), host) if program.has(*reads) else None
+
+
+def _in_privileged_state(program: Program, host: str) -> tuple[Program, str] | None:
+    """The program with MSR[EE] switched on where it would go to problem state."""
+    if not program.has(*PROBLEM_STATE):
+        return None
+    threads = tuple(
+        tuple(Op("ee", 1) if op.name in PROBLEM_STATE else op for op in ops)
+        for ops in program.threads
+    )
+    return replace(program, threads=threads), host
 
 
 def _undisturbed(program: Program, host: str) -> tuple[Program, str] | None:
     sampled = ("dpdes",) if host == "power9" else ("dpdes", "cede")
     kept = tuple(agent for agent in program.agents if not agent.startswith(STOPPERS))
-    if kept == program.agents or _has(program, *sampled):
+    if kept == program.agents or program.has(*sampled):
         return None
     return replace(program, agents=kept), host
 
@@ -239,6 +250,61 @@ PROPERTIES: Final = {
             "that read DPDES are left out (such an event may make a read stale on POWER9), and on "
             "POWER7 and POWER8 those that cede, since H_CEDE may return for no reason there.",
             plainer=_undisturbed,
+        ),
+        Property(
+            "problem-state",
+            "none of the doorbell facility works in problem state",
+            "Every end state, but for the program interrupts, is also one of the program with a "
+            "switch of MSR[EE] to 1 in place of what it does in problem state.",
+            plainer=_in_privileged_state,
+        ),
+        Property(
+            "cede-and-prod",
+            "H_CEDE returns with MSR[EE] = 1 and for a reason, and a prod ends exactly one",
+            "POWER9, without events that take a vcpu to userspace: every end state is one of the "
+            "naive reference, in which H_CEDE returns for a doorbell, a prod that it uses up, or a "
+            "device's interrupt, and for nothing else.",
+            judge=cedes_for_reasons,
+        ),
+        Property(
+            "within-architecture",
+            "no end state is seen that the architecture rules out",
+            "Every end state is one of the naive reference, an interpreter of programs in plain "
+            "Python that knows neither host code nor instruction words (emu/fuzz/reference/"
+            "doorbells.py). It allows what the book leaves open: late messages, reservations that "
+            "are lost, an H_CEDE that returns for no reason; and on POWER9 the accepted deviations "
+            "of a read of DPDES. Programs of more than 500 states there are left out.",
+            judge=within_architecture,
+        ),
+        Property(
+            "reaches-architecture",
+            "every end state is possible that every machine must be able to show",
+            "With nothing left open, the naive reference has end states that no machine may lack: "
+            "messages arrive at once, H_CEDE waits for a reason. A hypervisor that does nothing is "
+            "found by this and by nothing else.",
+            judge=reaches_architecture,
+        ),
+        Property(
+            "refines-power8",
+            "what a guest sees on POWER9 it may see on POWER8",
+            "Every end state on POWER9 is one on POWER8 too, but for accepted deviations: reads of "
+            "DPDES that miss a doorbell, and what arrives while an instruction is being emulated. "
+            "Programs that clear with MSR[EE] = 1 are left out, and larger ones with hcalls.",
+            judge=refines_power8,
+        ),
+        Property(
+            "instructions-as-reference",
+            "instructions compute what the book's RTL says, whatever happens between them",
+            "Registers of instruction words hold at the end what the naive reference of the user "
+            "instructions computes, through traps, interrupts and migrations.",
+            judge=computes_as_reference,
+        ),
+        Property(
+            "deterministic",
+            "the same program is searched the same way twice",
+            "A second search, on the same machine made as new, has the same states, steps, end "
+            "states and schedules. Searches of more than 5,000 states are not done twice.",
+            judge=happens_again,
         ),
     )
 }

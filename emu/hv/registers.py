@@ -135,9 +135,7 @@ def _register(match: re.Match[str], nvcpus: int) -> Register:
     """Check that the machine has what was named."""
     register = Register(int(match["vcpu"] or 0), match["name"].lower())
     if register.vcpu >= nvcpus:
-        raise ConfigError(
-            f"vcpu must be below {nvcpus}, the number of vcpus, got {register.vcpu}"
-        )
+        raise ConfigError(f"vcpu must be below {nvcpus}, the number of vcpus, got {register.vcpu}")
     is_gpr = re.fullmatch(r"r[0-9]|r[12][0-9]|r3[01]", register.name)
     if not is_gpr and register.name not in FIELDS and register.name not in READERS:
         raise ConfigError(

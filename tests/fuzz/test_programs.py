@@ -10,7 +10,7 @@ from emu.explore.litmus.model import Ghost, GhostKind, Location, Register
 from emu.explore.litmus.run import run
 from emu.explore.search import Options
 from emu.fuzz.lowering import UNREAD, litmus
-from emu.fuzz.programs import AGENTS, OPERATIONS, Bounds, Op, Program, smaller
+from emu.fuzz.programs import AGENTS, Bounds, Op, Program, smaller
 from emu.fuzz.strategies import drawn
 
 PAGE = Path(__file__).parents[2] / "docs" / "fuzzing.md"
@@ -116,9 +116,6 @@ def test_what_is_smaller_is_less():
             assert sum(map(len, other.threads)) <= sum(map(len, program.threads))
 
 
-def test_the_manual_has_every_operation():
+def test_the_manual_names_every_agent():
     page = PAGE.read_text()
-    for row in OPERATIONS.values():
-        assert f"| `{row.name}` | {row.summary} |" in page
-    for agent in AGENTS:
-        assert f"`{agent}`" in page
+    assert all(f"`{agent}`" in page for agent in AGENTS)

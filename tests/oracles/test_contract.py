@@ -73,9 +73,7 @@ CASES = [
 def test_a_program_finds_here_what_it_finds_on_qemu(kind, part, built, on_qemu):
     name = f"contract.{kind}"
     program = read_elf((built / name).read_bytes(), name)
-    outcome, lines = run_pseries(
-        program, threads=THREADS, memory=MEMORY * MEGABYTE, bootargs=part
-    )
+    outcome, lines = run_pseries(program, threads=THREADS, memory=MEMORY * MEGABYTE, bootargs=part)
     expected = [line for line in on_qemu(kind, part) if not line.startswith(ONLY_ON_QEMU)]
     if part == "tree":  # whose properties have no order
         lines.sort()

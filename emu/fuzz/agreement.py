@@ -1,0 +1,282 @@
+"""Whether a search agrees with something else: a naive reference, another host, another search.
+
+Each function judges one trial of a program and says which end state is wrong, or missing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from emu.explore.litmus.model import (
+    Address,
+    And,
+    Condition,
+    Equal,
+    Ghost,
+    GhostKind,
+    Location,
+    Register,
+)
+from emu.explore.litmus.verdict import MISSING, Violation
+from emu.fuzz.lowering import (
+    EXTERNAL_FLAG,
+    PROGRAM_INTERRUPT,
+    initial_result,
+    result_register,
+)
+from emu.fuzz.programs import CELLS, OPERATIONS, PROBLEM_STATE, Program, without
+from emu.fuzz.reference.doorbells import ALLOWED, NOTHING, STRICT, ends
+from emu.fuzz.words import REGISTERS, computed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from emu.explore.litmus.model import Observable, Value
+    from emu.explore.litmus.verdict import Result
+    from emu.fuzz.reference.doorbells import End, Manner
+
+    State = Mapping[Observable, Value]
+    Image = frozenset[tuple[Observable, Value]]
+
+MAX_REFERENCE: Final = 500  # states of the reference; a program that has more is not compared
+MAX_AGAIN: Final = 5_000  # states of a search that is done twice
+MAX_HOSTED: Final = 4  # operations of a program that is compared with POWER8 under its hypervisor
+PUNCTUAL: Final = replace(ALLOWED["power9"], spurious=False)
+ENABLING: Final = ("ee", "cede", *PROBLEM_STATE)  # operations after which MSR[EE] may be 1
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A program and what the search over it found. search: searches another one, on a host."""
+
+    program: Program
+    result: Result
+    search: Callable[[Program, str], Result]
+
+    @property
+    def host(self) -> str:
+        """The host that it ran on."""
+        return self.result.host
+
+
+def _wrong(name: str, image: Iterable[tuple[Observable, Value]], why: str) -> Violation:
+    state = _in_order(image)
+    words = " ".join(f"{o}={value};" for o, value in state)
+    return Violation(name, f"{words} {why}", condition=_condition(state))
+
+
+def _missing(image: Image, why: str) -> Violation:
+    state = _in_order(image)
+    words = " ".join(f"{o}={value};" for o, value in state)
+    return Violation(MISSING, f"{words} {why}", condition=_condition(state))
+
+
+def _in_order(image: Iterable[tuple[Observable, Value]]) -> list[tuple[Observable, Value]]:
+    return sorted(image, key=lambda pair: str(pair[0]))
+
+
+def _condition(state: Iterable[tuple[Observable, Value]]) -> Condition:
+    return And(tuple(Equal(o, value) for o, value in state))
+
+
+# ---- the architecture ------------------------------------------------------------------------
+
+
+def within_architecture(trial: Trial) -> Violation | None:
+    """Look for an end state that the reference does not allow on this host."""
+    return _beyond(trial, ALLOWED[trial.host], "is an end state that the architecture rules out")
+
+
+def reaches_architecture(trial: Trial) -> Violation | None:
+    """Look for an end state that every machine must be able to show, and this one does not.
+
+    Not under a hypervisor of POWER8: a search takes an instruction that switches MSR[EE] on as
+    early as it can, and there that decides what an exit of a sibling finds.
+    """
+    if trial.host == "power8" and _needs_hypervisor(trial.program):
+        return None
+    wanted = ends(trial.program, STRICT[trial.host], MAX_REFERENCE)
+    if not wanted or not trial.result.complete:
+        return None
+    images = sorted((_image(trial.program, end) for end in wanted), key=str)
+    shown = _images(trial.result, images[0])
+    for image in images:
+        if image not in shown:
+            return _missing(image, "is no end state, and every machine must be able to show it")
+    return None
+
+
+def cedes_for_reasons(trial: Trial) -> Violation | None:
+    """Look for an H_CEDE that returned without a reason, or a prod that ended none or two.
+
+    On POWER7 and POWER8, and where an event from outside takes the vcpu to userspace, H_CEDE may
+    return for no reason, and nothing is looked for.
+    """
+    program = trial.program
+    devices = all(agent.startswith("external") for agent in program.agents)
+    if trial.host != "power9" or not devices or not program.has("cede"):
+        return None
+    return _beyond(trial, PUNCTUAL, "is an end state only if an H_CEDE returned for no reason")
+
+
+def _beyond(trial: Trial, manner: Manner, why: str) -> Violation | None:
+    allowed = ends(trial.program, manner, MAX_REFERENCE)
+    if not allowed:
+        return None  # too many states, or no order in which it comes to an end
+    images = {_image(trial.program, end) for end in allowed}
+    shown = _images(trial.result, next(iter(images)))
+    for image in sorted(shown - images, key=str):
+        return _wrong("", image, why)
+    return None
+
+
+def _images(result: Result, like: Image) -> set[Image]:
+    """The outcomes of a search, as far as a reference speaks of them."""
+    keys = {observable for observable, _ in like}
+    return {
+        frozenset((o, v) for o, v in found.state.items() if o in keys) for found in result.outcomes
+    }
+
+
+def _image(program: Program, end: End) -> Image:
+    """An end state of the reference as the observables of the program's litmus test."""
+    found: dict[Observable, Value] = {}
+    for thread, place, op in program.operations():
+        if OPERATIONS[op.name].reads:
+            value = end.results[thread][place]
+            register = Register(thread, result_register(place))
+            found[register] = initial_result(op.name) if value == NOTHING else value
+        if op.name in ("store", "conditional"):
+            found[Location(CELLS[op.number])] = end.memory[op.number]
+    for thread in range(len(program.threads)):
+        found[Ghost(GhostKind.TAKEN, thread)] = end.taken[thread]
+        found[Ghost(GhostKind.PEND, thread)] = int(end.pending[thread])
+        found[Ghost(GhostKind.BLOCKED, thread)] = int(end.ceded[thread])
+        if any(agent.startswith("external") for agent in program.agents):
+            found[Register(thread, EXTERNAL_FLAG)] = int(end.interrupted[thread])
+        if program.has(*PROBLEM_STATE):
+            found[Ghost(GhostKind.TRAP, thread, PROGRAM_INTERRUPT)] = end.traps[thread]
+    return frozenset(found.items())
+
+
+# ---- instructions ----------------------------------------------------------------------------
+
+
+def computes_as_reference(trial: Trial) -> Violation | None:
+    """Look for a register of the instruction words that holds what the reference does not say."""
+    program = trial.program
+    for thread, ops in enumerate(program.threads):
+        words = [op.number for op in ops if op.name == "word"]
+        if not words:
+            continue
+        blocked = Ghost(GhostKind.BLOCKED, thread)
+        full = computed(words)
+        halfway = [
+            computed(op.number for op in ops[:place] if op.name == "word")
+            for place, op in enumerate(ops)
+            if op.name == "cede"
+        ]
+        for outcome in trial.result.outcomes:
+            allowed = halfway if outcome.state[blocked] else [full]
+            held = {n: outcome.state[Register(thread, f"r{n}")] for n in REGISTERS}
+            if not any(_same(held, expected) for expected in allowed):
+                image = [(Register(thread, f"r{n}"), value) for n, value in held.items()]
+                return _wrong("", image, f"is not what the reference computes for thread {thread}")
+    return None
+
+
+def _same(held: Mapping[int, Value], expected: Mapping[int, int]) -> bool:
+    """Whether registers hold these values; one that is the address of a cell is shown as that."""
+    return all(isinstance(held[n], Address) or held[n] == expected[n] for n in expected)
+
+
+# ---- POWER8 ----------------------------------------------------------------------------------
+
+
+def refines_power8(trial: Trial) -> Violation | None:
+    """Look for an end state that a guest never sees on POWER8."""
+    program = trial.program
+    if trial.host != "power9" or _clears_while_enabled(program):
+        return None
+    if _needs_hypervisor(program) and sum(map(len, program.threads)) > MAX_HOSTED:
+        return None
+    native = trial.search(without(program, "word"), "power8")  # it does not have all of them
+    if not native.complete:
+        return None
+    reads = {
+        Register(thread, result_register(place)): thread % program.smt
+        for thread, place, op in program.operations()
+        if op.name == "dpdes"
+    }
+    known = [outcome.state for outcome in native.outcomes]
+    for outcome in trial.result.outcomes:
+        if not any(_deviates_at_most(outcome.state, other, reads) for other in known):
+            state = [(o, outcome.state[o]) for o in native.test.shown]
+            return _wrong("", state, "is an end state that POWER8 does not have")
+    return None
+
+
+def _needs_hypervisor(program: Program) -> bool:
+    """Whether it leaves the guest on POWER8."""
+    return bool(program.agents) or program.has("cede", "prod", "tir", "user_tir")
+
+
+def _clears_while_enabled(program: Program) -> bool:
+    """Whether msgclrp may be executed with MSR[EE] = 1.
+
+    Emulated, it drops a doorbell that has arrived since the instruction began, where hardware takes
+    the interrupt before it. KVM cannot tell the two apart, and neither can a guest that makes sure
+    of its MSR[EE].
+    """
+    return any(
+        op.name == "clear"
+        and (
+            program.ee[thread]
+            or any(before.name in ENABLING for before in program.threads[thread][:place])
+        )
+        for thread, place, op in program.operations()
+    )
+
+
+def _deviates_at_most(mine: State, other: State, reads: Mapping[Register, int]) -> bool:
+    """Whether two end states differ at most in accepted deviations (emu/explore/deviations.py).
+
+    A read of DPDES may miss what POWER8 shows. The own bit may be set with MSR[EE] = 1: the
+    doorbell came since the instruction began.
+    """
+    for observable, value in other.items():
+        if mine[observable] == value:
+            continue
+        own = reads.get(observable) if isinstance(observable, Register) else None
+        seen = mine[observable]
+        if own is None or not isinstance(value, int) or not isinstance(seen, int):
+            return False
+        if seen & ~(value | 1 << own):
+            return False
+    return True
+
+
+# ---- a second time ---------------------------------------------------------------------------
+
+
+def happens_again(trial: Trial) -> Violation | None:
+    """Search once more, on a machine that was used in between, and compare all that was found."""
+    if trial.result.states > MAX_AGAIN:
+        return None
+    again = trial.search(trial.program, trial.host)
+    if _findings(again) == _findings(trial.result):
+        return None
+    states = f"{trial.result.states} states, and then {again.states}"
+    differing = [
+        o for o in trial.result.outcomes if o.state not in [a.state for a in again.outcomes]
+    ]
+    for outcome in differing or trial.result.outcomes:
+        return _wrong("", outcome.state.items(), f"is not found the same way twice: {states}")
+    return None
+
+
+def _findings(result: Result) -> tuple[object, ...]:
+    outcomes = [(list(o.state.items()), o.count) for o in result.outcomes]
+    violations = [(v.rule, v.schedule) for v in result.violations]
+    return (result.states, result.transitions, outcomes, violations)
