@@ -1,13 +1,14 @@
 """Which stretches of code are functions: what a debugger needs to know to step over a call.
 
 A function is what `.type` says is one, what `.cfi_startproc` begins, what a `bl` goes to, and
-`_start`. It ends where `.size` or `.cfi_endproc` says, else where the next one begins.
+`_start`. It ends where `.size` or `.cfi_endproc` says, else where the next one begins. What follows
+`_start` and is none of these is named by its labels: a loop, or an interrupt's handler.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from .program import Function
 from .sections import SHF_EXECINSTR, Piece, Place
@@ -20,25 +21,45 @@ if TYPE_CHECKING:
     from .layout import Layout
 
 
+class Candidate(NamedTuple):
+    """A function as far as its symbol alone tells.
+
+    told: the source says where it ends. label: it is only a label in code.
+    """
+
+    function: Function
+    told: bool
+    label: bool
+
+
 def functions_of(assembler: Assembler, layout: Layout) -> list[Function]:
     """The functions of an assembled source, in order of address, none within another."""
-    found: list[tuple[Function, bool]] = []  # and whether the source says where it ends
-    candidates = sorted(
-        _candidates(assembler, layout), key=lambda row: (row[0].start, -row[1], -row[0].external)
-    )
-    for function, told in candidates:
+    found: list[Candidate] = []
+    for candidate in sorted(_candidates(assembler, layout), key=_order):
+        function = candidate.function
         if found:
-            last, last_told = found[-1]
-            if function.start == last.start or (last_told and function.start < last.end):
+            last = found[-1].function
+            if function.start == last.start or (found[-1].told and function.start < last.end):
                 continue
-            if not last_told:
-                found[-1] = replace(last, end=min(last.end, function.start)), False
-        found.append((function, told))
-    return [function for function, _ in found]
+            if candidate.label and not (last.outermost and function.start < last.end):
+                continue
+            if not found[-1].told:
+                cut = replace(last, end=min(last.end, function.start))
+                found[-1] = found[-1]._replace(function=cut)
+        elif candidate.label:
+            continue
+        kept = replace(function, outermost=function.outermost or candidate.label)
+        found.append(candidate._replace(function=kept))
+    return [candidate.function for candidate in found]
 
 
-def _candidates(assembler: Assembler, layout: Layout) -> Iterator[tuple[Function, bool]]:
-    """Functions as far as each symbol alone tells; and whether its end is told."""
+def _order(candidate: Candidate) -> tuple[int, bool, bool, bool]:
+    """By address; of several names, the one of which the source says most."""
+    function = candidate.function
+    return function.start, candidate.label, not candidate.told, not function.external
+
+
+def _candidates(assembler: Assembler, layout: Layout) -> Iterator[Candidate]:
     called = {
         id(fixup.values[0][0])
         for fixup in assembler.insn_fixups
@@ -54,15 +75,16 @@ def _candidates(assembler: Assembler, layout: Layout) -> Iterator[tuple[Function
         if not isinstance(place, Place) or symbol.temporary:
             continue
         piece = place.fragment.piece
-        wanted = symbol.type == FUNC or place in frame_ends or id(symbol) in called
-        entry = symbol.name == "_start"
-        if not piece.section.flags & SHF_EXECINSTR or not (wanted or entry):
+        if not piece.section.flags & SHF_EXECINSTR:
             continue
+        proper = symbol.type == FUNC or place in frame_ends or id(symbol) in called
+        entry = symbol.name == "_start"
         start = layout.locate(symbol).number
         end, told = _end(symbol, start, piece, frame_ends.get(place), layout)
         if end > start:
             outermost = entry and place not in frame_ends and id(symbol) not in called
-            yield Function(symbol.name, start, end, symbol.binding != LOCAL, outermost), told
+            function = Function(symbol.name, start, end, symbol.binding != LOCAL, outermost)
+            yield Candidate(function, told, label=not (proper or entry))
 
 
 def _end(

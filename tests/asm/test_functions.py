@@ -33,6 +33,21 @@ data:   .quad called
     ]  # fmt: skip
 
 
+def test_labels_after_start_name_what_they_begin_but_none_within_a_function():
+    source = """
+_start: nop
+asleep: b asleep
+1:      b 1b
+called: nop
+inside: blr
+handler: bl called
+        """
+    assert functions(source) == [
+        ("_start", 0x10000, 0x10004), ("asleep", 0x10004, 0x1000C), ("called", 0x1000C, 0x10018),
+    ]  # fmt: skip
+    assert [row.outermost for row in assemble(source).functions] == [True, True, False]
+
+
 def test_a_function_ends_where_its_size_or_frame_says_and_holds_no_other():
     assert functions("""
 _start: bl inner; bl outer; bl last

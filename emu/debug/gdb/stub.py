@@ -69,6 +69,7 @@ class Stub:
         self.there = True  # the guest: in the extended mode gdb may kill it and run it anew
         self.general = 0
         self.control = 0
+        self.named = 0  # the vcpu that gdb spoke of last, in whatever way
         self.registers = registers_of(session.host.generation.number)
         self._by_number = {row.number: row for row in self.registers}
         self.inserted = Inserted(session)
@@ -98,7 +99,7 @@ class Stub:
             b"M": self._write_memory,
             b"X": self._write_binary,
             b"H": self._select,
-            b"T": lambda text: OK if vcpu_of(self.session, text) is not None else NO_SUCH_THREAD,
+            b"T": self._alive,
             b"Z": lambda text: self._point(text, on=True),
             b"z": lambda text: self._point(text, on=False),
             b"c": lambda text: self._plain_resume(b"c", text),
@@ -130,12 +131,23 @@ class Stub:
         if which == b"c":
             self.control = 0 if index is None else index + 1
         else:
-            self.general = index or 0
+            self.general = self.named = index or 0
+        return OK
+
+    def _alive(self, text: bytes) -> bytes:
+        index = vcpu_of(self.session, text)
+        if index is None:
+            return NO_SUCH_THREAD
+        self.named = index
         return OK
 
     def _moving(self) -> int:
-        """Return the vcpu that a resumption without thread is about."""
-        return self.control - 1 if self.control else self.general
+        """Return the vcpu that a resumption without thread is about.
+
+        Going back, gdb does not say which: it is the one that it asked about last. After its
+        `thread N` that may be no more than `T`, if it still knows the registers.
+        """
+        return self.control - 1 if self.control else self.named
 
     # -- registers
 
@@ -328,7 +340,7 @@ class Stub:
     def _report(self, stop: Stop) -> bytes:
         session = self.session
         index = session.names.vcpu if stop.vcpu is None else stop.vcpu
-        self.general = index
+        self.general = self.named = index
         signal, extra = SIGTRAP, b""
         hit = self.inserted.hit(stop)
         if hit is not None:

@@ -98,7 +98,7 @@ def test_gdb_disconnects_detaches_and_comes_back_to_the_same_place(server, promp
     said(gdb, "break *0x10000")
     for leave in ("disconnect", "detach"):
         said(gdb, leave)
-        assert "_start ()" in said(gdb, f"target remote :{listening.port}")
+        assert "spin ()" in said(gdb, f"target remote :{listening.port}")
         assert "= 2" in said(gdb, "p $r3")
     said(gdb, "kill")
     assert listening.process.wait(20) == 0
