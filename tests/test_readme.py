@@ -47,10 +47,15 @@ def test_a_command_prints_what_is_shown(command, output):
     assert run(command) == output
 
 
-@pytest.mark.parametrize(
-    "code", re.findall(r"^```python\n(.*?)^```$", README.read_text(), re.MULTILINE | re.DOTALL)
-)
-def test_the_python_of_the_readme_runs(code):
+EXAMPLES = [
+    code
+    for page in (README, ROOT / "docs" / "hypervisor.md")
+    for code in re.findall(r"^```python\n(.*?)^```$", page.read_text(), re.MULTILINE | re.DOTALL)
+]
+
+
+@pytest.mark.parametrize("code", EXAMPLES, ids=["README", "hypervisor"])
+def test_the_python_of_the_readme_and_the_pages_runs(code):
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60, check=True)
 
 
