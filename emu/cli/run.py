@@ -98,6 +98,8 @@ def command(
     """
     if save_at is not None and save_to is None:
         raise click.UsageError("--save-at N needs --save FILE")
+    if save_to is not None and save_at is None and machine.max_insns is None:
+        raise click.UsageError("--save FILE needs --save-at N (or --max-insns N): where to save")
     if as_json and "-" in {trace, record}:
         raise click.UsageError("--json leaves no room for another report on standard output")
     if restore is None:
@@ -144,6 +146,8 @@ def command(
     if as_json:
         click.echo(json.dumps({**json_report(vm, outcome), "failures": failures}))
     say(vm, loaded, outcome, registers, failures)
+    if save_to is not None and not saved:
+        click.echo(f"{shown(save_to)} was not written: the run ended before", err=True)
     if stats:
         print_table(Statistics(vm))
     if saved and save_at is not None and vm.host.instructions >= save_at:

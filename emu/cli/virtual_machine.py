@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # What only a machine with firmware has; names of MachineOptions.
 FIRMWARE_OPTIONS = ("append", "pvr", "initrd", "rtc")
+# What only a host has whose threads share a partition.
+VCORE_OPTIONS = ("thread_assignment", "entry_exit", "run_when")
 
 
 def build(options: MachineOptions, guest: Guest) -> Vm:
@@ -56,6 +58,9 @@ def host_of(options: MachineOptions) -> Host:
 
     Raises ConfigError.
     """
+    if options.host == "power9" and (given := options.given.intersection(VCORE_OPTIONS)):
+        option = min(given).replace("_", "-")
+        raise ConfigError(f"--{option} is for power7 and power8, got power9")
     return Host(
         options.host,
         cores=options.cores,

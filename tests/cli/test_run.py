@@ -410,6 +410,17 @@ def test_what_only_firmware_has_is_refused_on_a_bare_machine(emu, option):
 
 
 @pytest.mark.parametrize(
+    "option",
+    [("--thread-assignment", "aligned"), ("--entry-exit", "count"), ("--run-when", "none-busy")],
+)
+def test_what_only_shared_cores_have_is_refused_on_power9(emu, option):
+    ended = emu("run", "-e", "nop", *option)
+    said = f"emu: {option[0]} is for power7 and power8, got power9\n"
+    assert (ended.code, ended.err) == (2, said)
+    assert emu("run", "-e", "nop", "--host", "power8", *option).code == 0
+
+
+@pytest.mark.parametrize(
     ("host", "tag", "dpdes"), [("power8", 1, 2), ("power9", 1, 2), ("power9", 0, 1)]
 )
 def test_tir_and_dpdes_are_shown_as_the_guest_would_read_them(emu, host, tag, dpdes):

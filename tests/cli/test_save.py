@@ -76,7 +76,9 @@ def test_options_that_a_restored_vm_cannot_heed_are_refused(stopped, options, me
 
 def test_a_guest_that_ends_first_is_not_saved(tmp_path):
     file = tmp_path / "vm"
-    assert emu("-e", "nop", "--save", file, "--save-at", 100).returncode == 0
+    found = emu("-e", "nop", "--save", file, "--save-at", 100)
+    assert found.returncode == 0
+    assert f"{file} was not written: the run ended before\n" in found.stderr
     assert not file.exists()
 
 
@@ -84,6 +86,7 @@ def test_a_guest_that_ends_first_is_not_saved(tmp_path):
     ("arguments", "code", "message"),
     [
         (["--save-at", "5", "-e", "nop"], 2, "--save-at N needs --save FILE"),
+        (["--save", "x", "-e", "nop"], 2, "--save FILE needs --save-at N (or --max-insns N)"),
         (["--restore", "x", "-e", "nop"], 2, "--restore FILE takes the place of GUEST"),
         (["--restore", "absent"], 3, "cannot read absent: No such file or directory"),
         (["--restore", str(GUESTS / "hello.s")], 3, "hello.s: a saved VM must begin with"),
