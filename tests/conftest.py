@@ -7,6 +7,8 @@ import shutil
 
 import pytest
 
+from emu.fuzz import pytest_plugin
+
 
 def find_oracle(command: str) -> str:
     """Path of an oracle command; skips where it is absent, fails where oracles are required."""
@@ -23,3 +25,9 @@ def find_oracle(command: str) -> str:
 def oracle():
     """`oracle("powerpc64-linux-gnu-as")` is the path of that command."""
     return find_oracle
+
+
+def pytest_configure(config):
+    """Use the project's own plugin, also where it is not installed and so has no entry point."""
+    if not config.pluginmanager.has_plugin("emu"):
+        config.pluginmanager.register(pytest_plugin, "emu")
