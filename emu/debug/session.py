@@ -259,11 +259,10 @@ class Session:
     def finish(self) -> Stop:
         """Go on until the current function has returned to its caller."""
         self._let_go()
+        back = self._caller()
         words, stack = self.host.words, self.vcpu.gpr(1)
         depth = words[stack]
-        return self._arrive(
-            self._advance.go_to(return_address(self), lambda: words[stack] >= depth)
-        )
+        return self._arrive(self._advance.go_to(back, lambda: words[stack] >= depth))
 
     def goto(self, position: int) -> Stop:
         """Be at a position: one that was reached already, or a later one. Raises ReplayError."""
@@ -314,7 +313,14 @@ class Session:
 
     def reverse_finish(self) -> Stop:
         """Go back to the call of the current function."""
-        return self._arrive(self._return.back_to(return_address(self) - 4))
+        return self._arrive(self._return.back_to(self._caller() - 4))
+
+    def _caller(self) -> int:
+        """Where the current function returns to. Raises ConfigError if nobody called it."""
+        back = return_address(self)
+        if back == 0:
+            raise ConfigError("no caller is known: LR is 0")
+        return back
 
     # -- who moves
 

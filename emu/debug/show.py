@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from emu.debug.doorbells import of_vcpu, pending, virtual_thread
-from emu.debug.names import CORE, REAL
+from emu.debug.names import CORE, REAL, SPR_WORDS
 from emu.debug.registers import vcpu_state
 from emu.errors import ConfigError, MemoryAccessError
 from emu.hv.event import Event
@@ -38,6 +38,15 @@ def register_lines(session: Session, vcpu: Vcpu) -> list[str]:
     lines.append(f"  cr {values['cr']:08x}   xer {values['xer']:08x}   msr {values['msr']:016x} "
                  f"[{describe('MSR', values['msr'])}]")  # fmt: skip
     return lines
+
+
+def spr_lines(session: Session, vcpu: Vcpu) -> list[str]:
+    """The SPRs of a vcpu that are not 0, four a line."""
+    words = session.host.words
+    values = {word: words[vcpu.arch.refs[word]] for word in SPR_WORDS}
+    values |= {name: session.evaluate(f"{vcpu.name}.{name}") for name in ("tir", "dpdes", "dec")}
+    cells = [f"{name:>8} {value:016x}" for name, value in values.items() if value]
+    return ["  ".join(cells[i : i + 4]) for i in range(0, len(cells), 4)] or ["all SPRs are 0"]
 
 
 def changed(now: dict[str, int], before: dict[str, int]) -> str:
@@ -211,6 +220,12 @@ def history_lines(session: Session) -> list[str]:
     return [where, cost]
 
 
+def bookmark_lines(session: Session) -> list[str]:
+    """The bookmarks: those with names, and the last stops."""
+    named = [f"{name} @{at}" for name, at in session.bookmarks.items()]
+    return [*named, "stops: " + " ".join(f"@{at}" for at in session.visited[-10:])]
+
+
 def decoded(name: str, value: int) -> str:
     """A register's value as the names of its fields. Raises ConfigError."""
     register = name.upper().rpartition(".")[2].lstrip("$")
@@ -220,7 +235,10 @@ def decoded(name: str, value: int) -> str:
     if register not in REGISTERS:
         known = ", ".join(sorted(row.lower() for row in REGISTERS))
         raise ConfigError(f"the registers with named fields are {known}, dpdes, got {name!r}")
-    return f"{value:#x} [{describe(register, value)}]"
+    text = describe(register, value)
+    if register == "SRR1":  # the MSR to return to, and why
+        text = " ".join(part for part in (describe("MSR", value), text) if part != "0") or "0"
+    return f"{value:#x} [{text}]"
 
 
 def explained_doorbell(value: int) -> str:

@@ -67,6 +67,11 @@ def test_an_empty_line_repeats_a_step_but_not_a_set(prompt):
     assert prompt.session.position == here
 
 
+def test_srr1_is_decoded_as_the_msr_that_it_holds(prompt):
+    prompt("set srr1 = 0x8000000000009002")
+    assert prompt("p/f srr1") == "$1 = 0x8000000000009002 [SF EE ME RI]"
+
+
 def test_break_continue_and_back(prompt):
     assert prompt("b got if r22 == 2") == "breakpoint 1 at 0x1006c <got>"
     assert "breakpoint 1, 0x1006c <got>" in prompt("c")
@@ -113,6 +118,16 @@ def test_a_watched_hypervisor_field_names_the_host_step_that_changed_it(prompt):
         ("stack", "kvmhv_vcpu_entry_p9"),
         ("thread apply all p r3", "$2 = 0x1"),
         ("echo hello", "hello"),
+        ("info", "info knows threads, registers"),
+        ("info registers r3 dpdes v1.r3", "r3       0x0\ndpdes    0x0\nv1.r3    0x1"),
+        ("info sprs", "dec ffffffffffffffff"),
+        ("info bookmarks", "stops: @"),
+        ("info watchpoints", "none"),
+        ("last WRITE 0x3000", "has not changed since the beginning"),
+        ("catch exit hfac", "catchpoint 1: exit hfac"),
+        ("catch event doorbell", "catchpoint 1: event doorbell"),
+        ("help TIR", "special purpose register"),
+        ("help H_CEDE", "hcall: sc 1"),
     ],
 )
 def test_what_is_shown(prompt, command, expected):
@@ -145,6 +160,11 @@ def test_what_is_shown(prompt, command, expected):
         ("help nonsense", "no command or instruction"),
         ("info nonsense", "info knows"),
         ("lock maybe", "lock is on or off"),
+        ("catch dpdes", "`watch dpdes` stops when a value changes"),
+        ("info hv 1", "info hv takes nothing more"),
+        ("finish", "no caller is known: LR is 0"),
+        ("reverse-finish", "no caller is known: LR is 0"),
+        ("run", "run takes a vcpu"),
         ("exc v1 0x500", "v1 is not in its guest now"),
     ],
 )
@@ -206,6 +226,11 @@ def test_words_are_completed(prompt):
         "reverse-step", "reverse-stepi"]  # fmt: skip
     assert completions(prompt.interpreter, "p v1.doorb", "v1.doorb") == ["v1.doorbell_request"]
     assert "_start" in completions(prompt.interpreter, "b _st", "_st")
+    assert completions(prompt.interpreter, "info hi", "hi") == ["history"]
+    assert completions(prompt.interpreter, "context ev", "ev") == ["events"]
+    assert completions(prompt.interpreter, "catch msgsn", "msgsn") == ["msgsnd", "msgsndp"]
+    assert "msgclrp" in completions(prompt.interpreter, "help msgc", "msgc")
+    assert "TIR" in completions(prompt.interpreter, "h T", "T")
 
 
 def test_a_prompt_without_a_terminal_is_plain():
@@ -348,3 +373,14 @@ def test_a_damaged_session_is_refused(prompt, tmp_path, text):
     file.write_text(text, "latin-1")
     with pytest.raises(CommandError):
         prompt(f"load {file}")
+
+
+def test_source_is_listed_around_a_line_or_here():
+    done = emu_debug("guests/token_ring.s", "--smt", 2, "--batch", "--ex", "tb doorbell",
+                     "--ex", "c", "--ex", "list", "--ex", "list 50", "--ex",
+                     "list token_ring.s:40", "--ex", "list 9999")  # fmt: skip
+    assert done.returncode == 1
+    assert "error: guests/token_ring.s has 88 lines, got 9999" in done.stdout
+    assert "=>    83          addi    r17, r17, 1" in done.stdout
+    assert "      50          cmpdi   r14, 0" in done.stdout
+    assert "=>    43          ld      r18, 0(r16)" in done.stdout

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Final
 from emu.debug.commands.table import COMMANDS, CommandError, find
 from emu.debug.context import Context
 from emu.debug.expression import parse
+from emu.isa.sprs import SPRS
+from emu.isa.table import VARIANTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -163,8 +165,19 @@ def completions(it: Interpreter, line: str, word: str) -> list[str]:
     before = line[: len(line) - len(word)].strip()
     if not before:
         return sorted(row.name for row in COMMANDS if row.name.startswith(word))
-    if before in ("source", "save", "load"):
+    first = before.split()[0]
+    row = next((row for row in COMMANDS if first in (row.name, *row.short)), None)
+    if row is not None and row.name == "help":
+        return sorted(name for name in _topics() if name.startswith(word))
+    if row is not None and row.words:
+        return sorted(name for name in row.words if name.startswith(word))
+    if before in ("source", "save", "load", "save schedule"):
         return sorted(str(path) for path in Path().glob(f"{word}*"))[:100]
     owner, dot, stem = word.rpartition(".")
     fits = (name for name in it.session.names.all_names() if name.startswith(stem))
     return sorted({f"{owner}{dot}{name}" for name in fits})[:200]
+
+
+def _topics() -> set[str]:
+    """What `help` has a page for."""
+    return {*(row.name for row in COMMANDS), *VARIANTS, *(spr.name.upper() for spr in SPRS)}

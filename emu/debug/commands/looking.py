@@ -10,7 +10,8 @@ from emu.asm.source import read_bytes
 from emu.debug import show
 from emu.debug.commands.table import CommandError, command
 from emu.debug.context import PANES, event_text
-from emu.debug.stops import Breakpoint, Point, Watchpoint
+from emu.debug.names import REAL
+from emu.debug.stops import Accesspoint, Breakpoint, Point, Watchpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,17 +100,21 @@ def _disassemble(it: Interpreter, text: str) -> None:
     it.say(*show.code_lines(it.session, it.where(place.strip()), lines, it.session.vcpu))
 
 
-@command("list", "[FILE:LINE|ADDRESS]", "source lines around a place", "l", group=LOOKING)
+@command("list", "[LINE|FILE:LINE|*ADDRESS]", "source lines around a place", "l", group=LOOKING)
 def _list(it: Interpreter, text: str) -> None:
     program = it.session.program
-    row = program.line_at(it.where(text)) if program else None
+    at = it.session.nia() if text.isdecimal() else it.where(text)
+    row = program.line_at(at & REAL) if program else None
     if row is None:
         raise CommandError("no source line is known for this place")
+    line = int(text[:9]) if text.isdecimal() else row.line
     try:
         source = read_bytes(Path(row.file)).decode("utf-8", "replace").splitlines()
     except (OSError, ValueError) as error:
         raise CommandError(f"cannot read {row.file}: {error}") from None
-    for number in range(max(row.line - 5, 1), min(row.line + 5, len(source)) + 1):
+    if line > len(source):
+        raise CommandError(f"{row.file} has {len(source)} lines, got {line}")
+    for number in range(max(line - 5, 1), min(line + 5, len(source)) + 1):
         it.say(f"{'=>' if number == row.line else '  '} {number:5}  {source[number - 1]}")
 
 
@@ -131,40 +136,51 @@ def _ipca(it: Interpreter, _: str) -> None:
         it.say(f"{vcpu.name} {where} {' '.join(it.session.disassembled(vcpu).split())}")
 
 
-@command("info", "threads|registers|hv|doorbells|breakpoints|exits|events|history|...",
-         "more about the machine; `info` alone lists the topics", "i", group=LOOKING)  # fmt: skip
-def _info(it: Interpreter, text: str) -> None:
-    session = it.session
-    topics: dict[str, Callable[[], list[str]]] = {
-        "threads": lambda: [show.thread_line(session, vcpu) for vcpu in session.host.vcpus],
-        "registers": lambda: show.register_lines(session, session.vcpu),
-        "hv": lambda: show.hypervisor_lines(session),
-        "doorbells": lambda: show.doorbell_lines(session),
-        "breakpoints": lambda: [_point_line(point) for point in session.points] or ["none"],
-        "watchpoints": lambda: (
-            [_point_line(p) for p in session.points if isinstance(p, Watchpoint)] or ["none"]
-        ),
-        "exits": lambda: show.count_lines(session),
-        "events": lambda: (
-            [event_text(event) for event in session.timeline.recent] or ["nothing has happened yet"]
-        ),
-        "history": lambda: show.history_lines(session),
-        "line": lambda: [show.source_line(session, session.vcpu) or "no source line is known"],
-        "next": lambda: [session.next_step()],
-        "symbols": lambda: _symbols(session),
-    }
-    fits = [name for name in topics if name.startswith(text)] if text else []
-    if not text:
-        it.say("info knows " + ", ".join(topics))
-        return
-    if not fits:
-        raise CommandError(f"info knows {', '.join(topics)}, got {text!r}")
-    it.say(*topics[fits[0]]())
-
-
 def _symbols(session: Session) -> list[str]:
     rows = session.program.symbols.values() if session.program else ()
     return [f"{row.address:#x} {row.name}" for row in sorted(rows, key=lambda row: row.address)]
+
+
+TOPICS: Final[dict[str, Callable[[Session], list[str]]]] = {
+    "threads": lambda session: [show.thread_line(session, vcpu) for vcpu in session.host.vcpus],
+    "registers": lambda session: show.register_lines(session, session.vcpu),
+    "sprs": lambda session: show.spr_lines(session, session.vcpu),
+    "hv": show.hypervisor_lines,
+    "doorbells": show.doorbell_lines,
+    "breakpoints": lambda session: [_point_line(point) for point in session.points] or ["none"],
+    "watchpoints": lambda session: (
+        [_point_line(p) for p in session.points if isinstance(p, Watchpoint | Accesspoint)]
+        or ["none"]
+    ),
+    "exits": show.count_lines,
+    "events": lambda session: (
+        [event_text(event) for event in session.timeline.recent] or ["nothing has happened yet"]
+    ),
+    "history": show.history_lines,
+    "bookmarks": show.bookmark_lines,
+    "line": lambda session: [show.source_line(session, session.vcpu) or "no source line is known"],
+    "next": lambda session: [session.next_step()],
+    "symbols": _symbols,
+}
+
+
+@command("info", "threads|registers [NAME...]|hv|doorbells|breakpoints|exits|events|...",
+         "more about the machine; `info` alone lists the topics", "i", group=LOOKING,
+         words=tuple(TOPICS))  # fmt: skip
+def _info(it: Interpreter, text: str) -> None:
+    if not text:
+        it.say("info knows " + ", ".join(TOPICS))
+        return
+    topic, _, names = text.partition(" ")
+    fits = [name for name in TOPICS if name.startswith(topic)]
+    if not fits:
+        raise CommandError(f"info knows {', '.join(TOPICS)}, got {text!r}")
+    if names and fits[0] == "registers":
+        it.say(*(f"{name:8} {it.session.evaluate(name):#x}" for name in names.split()))
+        return
+    if names:
+        raise CommandError(f"info {fits[0]} takes nothing more, got {names!r}")
+    it.say(*TOPICS[fits[0]](it.session))
 
 
 def _point_line(point: Point) -> str:
@@ -183,7 +199,7 @@ def _point_line(point: Point) -> str:
 
 @command("context", f"[on|off | {'|'.join(PANES)} on|off]",
          "what every stop shows; now, or switch it or one pane of it on or off",
-         group=LOOKING)  # fmt: skip
+         group=LOOKING, words=("on", "off", *PANES))  # fmt: skip
 def _context(it: Interpreter, text: str) -> None:
     context = it.context
     pane, _, switch = text.rpartition(" ")

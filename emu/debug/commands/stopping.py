@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 STOPPING: Final = "what stops it"
+CATCHES: Final = ("hcall", "interrupt", "exit", "event", "step", *VARIANTS)
 
 
 def _set_break(it: Interpreter, text: str, *, temporary: bool) -> None:
@@ -75,7 +76,7 @@ def _awatch(it: Interpreter, text: str) -> None:
 
 @command("catch", "MNEMONIC|hcall [NAME]|interrupt [VECTOR]|exit [REASON]|event NAME|step [TEXT]",
          "stop for what happens; step TEXT: before an operation of the hypervisor with this in it",
-         group=STOPPING)  # fmt: skip
+         group=STOPPING, words=CATCHES)  # fmt: skip
 def _catch(it: Interpreter, text: str) -> None:
     point = Catchpoint(0, text)
     text = it.decorate(point, text)
@@ -88,13 +89,13 @@ def _catch(it: Interpreter, text: str) -> None:
         point.kind = "hcall"
         point.numbers = (_hcall(it, rest),) if rest else ()
     elif kind == "exit":
-        names = [reason for reason in Reason if not rest or reason.name == rest.upper()]
+        names = [reason for reason in Reason if reason.name.startswith(rest.upper())]
         if not names:
             raise CommandError(f"an exit is one of {_names(Reason)}, got {rest!r}")
         point.kind, point.numbers = "exit", tuple(names)
     elif kind == "event":
-        found = [event.number for event in Event if event.name == rest.upper()]
-        if not found:
+        found = [event.number for event in Event if event.name.startswith(rest.upper())]
+        if not found or not rest:
             raise CommandError(f"an event is one of {_names(Event)}, got {rest!r}")
         point.kind, point.numbers = "event", tuple(found)
     elif kind in ("step", "hstep"):
@@ -103,6 +104,8 @@ def _catch(it: Interpreter, text: str) -> None:
         variant = VARIANTS[kind]
         bits = variant.opcode_mask
         point.kind, point.words = "instruction", ((bits, variant.match & bits),)
+    elif it.session.names.find(kind) is not None:
+        raise CommandError(f"`watch {kind}` stops when a value changes")
     else:
         raise CommandError(
             f"catch takes a mnemonic, hcall, interrupt, exit, event or step, got {text[:40]!r}"

@@ -20,7 +20,7 @@ class CommandError(EmuError):
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """One command. repeats: an empty line does it again. moves: the machine may be elsewhere."""
+    """One command. repeats: an empty line does it again. words: what its argument may be."""
 
     name: str
     short: tuple[str, ...]
@@ -29,18 +29,25 @@ class Command:
     run: Callable[[Interpreter, str], None]
     group: str
     repeats: bool = False
+    words: tuple[str, ...] = ()
 
 
 COMMANDS: Final[list[Command]] = []
 
 
 def command(
-    name: str, arguments: str, summary: str, *short: str, group: str, repeats: bool = False
+    name: str,
+    arguments: str,
+    summary: str,
+    *short: str,
+    group: str,
+    repeats: bool = False,
+    words: tuple[str, ...] = (),
 ) -> Callable[[Callable[[Interpreter, str], None]], Callable[[Interpreter, str], None]]:
     """Put a method into the table."""
 
     def enter(run: Callable[[Interpreter, str], None]) -> Callable[[Interpreter, str], None]:
-        COMMANDS.append(Command(name, short, arguments, summary, run, group, repeats))
+        COMMANDS.append(Command(name, short, arguments, summary, run, group, repeats, words))
         return run
 
     return enter

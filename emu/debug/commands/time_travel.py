@@ -43,8 +43,7 @@ def _bookmark(it: Interpreter, text: str) -> None:
         session.bookmarks[text] = session.position
         session.timeline.remember()
         return
-    it.say(*(f"{name} @{at}" for name, at in session.bookmarks.items()))
-    it.say("stops: " + " ".join(f"@{at}" for at in session.visited[-10:]))
+    it.say(*show.bookmark_lines(session))
 
 
 @command("back", "", "to the stop before this one", group=TIME, repeats=True)
@@ -58,7 +57,7 @@ def _back(it: Interpreter, _: str) -> None:
 
 @command("last", "[write] EXPRESSION|ADDRESS", "who changed a value last, and when", group=TIME)
 def _last(it: Interpreter, text: str) -> None:
-    match = re.fullmatch(r"(?:w|write)\s+(.+)", text)
+    match = re.fullmatch(r"(?:w|write)\s+(.+)", text, re.IGNORECASE)
     found = it.session.last_change(f"u64({match[1]})" if match else text)
     if found is None:
         it.say(f"{text} has not changed since the beginning")

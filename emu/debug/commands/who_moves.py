@@ -44,6 +44,10 @@ def _switch(it: Interpreter, text: str) -> None:
 @command("run", "vN [COUNT]", "let one vcpu do steps of guest and host code, all others none",
          group=WHO)  # fmt: skip
 def _run(it: Interpreter, text: str) -> None:
+    if not text:
+        raise CommandError(
+            "run takes a vcpu: `run v1 3`; `continue` goes on, `goto 0` begins again"
+        )
     who, _, count = text.partition(" ")
     vcpu = it.vcpu(who)
     it.session.select(vcpu.index)
