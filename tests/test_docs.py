@@ -8,6 +8,8 @@ from pathlib import Path
 from emu.asm.directives import DIRECTIVES
 from emu.asm.inert import INERT
 from emu.asm.macros import CLOSERS, OPENERS
+from emu.explore.agents import AGENTS
+from emu.explore.litmus.model import GhostKind
 from emu.fuzz.programs import OPERATIONS
 from emu.fuzz.properties import PROPERTIES
 from emu.hv.event import Event
@@ -83,3 +85,16 @@ def test_the_properties_page_has_every_property_and_how_it_is_looked_for():
         (row.name, f"{row.sentence[0].upper()}{row.sentence[1:]}.", row.page)
         for row in PROPERTIES.values()
     ]
+
+
+def test_the_page_of_litmus_tests_names_every_agent_and_word_and_line_of_the_header():
+    page = (ROOT / "docs" / "litmus.md").read_text()
+    for agent in AGENTS.values():
+        text = f"{agent.name}:N" if agent.takes_vcpu else agent.name
+        assert f"| `{text}` | {agent.summary} |" in page
+    for word in GhostKind:
+        assert f"| `{word}(t" in page
+    source = "".join(path.read_text() for path in (ROOT / "emu/explore/litmus").glob("*.py"))
+    keys = set(re.findall(r'header(?:\.get\(|_word\()"([A-Z][A-Za-z]*)"', source))
+    assert keys
+    assert keys == set(re.findall(r"^\| `([A-Z][A-Za-z]*)=", page, re.MULTILINE))

@@ -1,10 +1,14 @@
 import json
+import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
 
 MP = """PPC MP
 { 0:r1=1; 0:r8=x; 0:r9=y; 1:r8=x; 1:r9=y; }
@@ -187,3 +191,17 @@ def test_ctrl_c_ends_a_tree_with_what_was_found(guests):
     assert process.returncode == 130, err
     assert "Traceback" not in out + err
     assert " results, " in err
+
+
+def test_the_page_of_litmus_tests_shows_a_whole_test_that_passes(emu, tmp_path, monkeypatch):
+    page = (ROOT / "docs" / "litmus.md").read_text()
+    monkeypatch.chdir(ROOT)
+    (text,) = re.findall(r"^```\n(PPC .*?)^```$", page, re.MULTILINE | re.DOTALL)
+    path = tmp_path / "mine.litmus"
+    path.write_text(text)
+    done = emu("litmus", path)
+    assert done.code == 0
+    (shown,) = re.findall(r"^```console\n\$ (.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    command, _, output = shown.partition("\n")
+    arguments = command.partition(" | ")[0].split()[1:]
+    assert emu(*arguments).out.startswith(output)
