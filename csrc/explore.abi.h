@@ -147,6 +147,9 @@ int emu_search_scratch(emu_search *s, uint32_t vcpu, uint64_t ref); /* means not
 /* Words of the search's own, with refs behind the machine's. */
 uint64_t emu_search_outbox(const emu_search *s);          /* native messages on their way: bit = thread. They
                                                              arrive before their sender has left the guest */
+/* Of an end state in which a guest took an interrupt that nobody handles, its vector | (1 + vcpu) << 32, else 0;
+ * the next word is where it was taken. */
+uint64_t emu_search_trap(const emu_search *s);
 /* Counts, up to 15, how often the vcpu took the guest interrupt at a vector, or left the guest by the
  * hypervisor's at it. 0: no memory. */
 uint64_t emu_search_count(emu_search *s, uint32_t vcpu, uint32_t vector);
@@ -179,7 +182,6 @@ typedef enum {
     EMU_REFUSED_CODE,          /* an instruction outside the code that the search knows */
     EMU_REFUSED_STORE,         /* a store into that code */
     EMU_REFUSED_EXIT,          /* without an engine: an exit to the hypervisor */
-    EMU_REFUSED_TRAP,          /* an interrupt that nobody handles */
     EMU_REFUSED_CALL,          /* host code that only Python can run */
     EMU_REFUSED_NO_VCPU        /* host code runs a thread without a vcpu */
 } emu_refusal;
@@ -190,6 +192,7 @@ typedef struct {
     uint64_t depth, max_depth;
     uint64_t frontier;                   /* states that wait (BFS), or choices that were not tried yet (DFS) */
     uint64_t cut_runs, cut_preemptions;  /* runs longer than max_steps; switches that the bound forbade */
+    uint64_t cut_rounds;                 /* DPOR: runs cut where they came back to a state */
     uint64_t cut_timers;                 /* how often time might have passed, beyond the bound */
     uint64_t asleep_runs;                /* DPOR: begun in vain */
     uint64_t bytes;            /* memory for stored states */

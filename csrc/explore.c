@@ -125,6 +125,11 @@ uint64_t emu_search_outbox(const emu_search *s)
     return s->nwords + OWN_OUTBOX;
 }
 
+uint64_t emu_search_trap(const emu_search *s)
+{
+    return s->nwords + OWN_TRAP;
+}
+
 uint64_t emu_search_count(emu_search *s, uint32_t vcpu, uint32_t vector)
 {
     const counter *known = s->counters.at;

@@ -227,8 +227,9 @@ struct emu_search {
 /* ---- explore_words.c ------------------------------------------------------------------------------ */
 
 /* The search's own words, behind the machine's: messages on their way (bit = thread), how often time
- * has passed, who has sent a message that is on its way to each thread; the counters follow. */
-enum { OWN_OUTBOX, OWN_TIMERS, OWN_SENDERS };
+ * has passed, the interrupt that nobody handles and where it was taken (see emu_search_trap), who has sent a
+ * message that is on its way to each thread; the counters follow. */
+enum { OWN_OUTBOX, OWN_TIMERS, OWN_TRAP, OWN_TRAP_NIA, OWN_SENDERS };
 
 INLINE uint64_t word_at(const emu_search *s, uint64_t ref)
 {
@@ -263,6 +264,11 @@ int holds_code(const emu_search *s, uint64_t address, uint64_t nbytes);
 /* Everything that can happen next; out has room for MAX_CHOICES, returns how many. */
 uint32_t all_choices(emu_search *s, emu_choice *out);
 int is_spent(const emu_search *s); /* the run has no instructions left */
+/* Whether nothing more happens: the guest has ended, or took an interrupt that nobody handles. */
+INLINE int is_over(const emu_search *s)
+{
+    return emu_state(s->m)->stopped || s->shadow[s->nwords + OWN_TRAP];
+}
 /* Whether something is to happen at a time that has not come, bound or no bound. */
 int time_may_pass(const emu_search *s);
 /* Whether the actor itself could take a step. */

@@ -349,6 +349,17 @@ static int host_is_point(const emu_search *s, uint32_t actor, const emu_node *n)
     return 0;
 }
 
+/* A guest takes an interrupt that nobody handles: this is the end, and so a step of its own, before which
+ * everybody else may go on. */
+static progress unhandled(emu_search *s, uint32_t thread, uint32_t vector, uint64_t nia)
+{
+    set_own(s, s->nwords + OWN_TRAP, vector | emu_thread_at(s->m, thread)->vcpu << 32);
+    set_own(s, s->nwords + OWN_TRAP_NIA, nia);
+    commit_vcpu(s, vcpu_of(s, thread));
+    s->backward = 1;               /* nobody moves alone into the end of all */
+    return MOVED;
+}
+
 static progress host(emu_search *s, uint32_t actor, int first)
 {
     if (!s->actors[actor].node)
@@ -377,7 +388,13 @@ static progress host(emu_search *s, uint32_t actor, int first)
     case EMU_PERFORMED_NOTHING:
         if (n->op == EMU_OP_AWAIT)
             return STANDS;
-        return refuse(s, actor, n->op == EMU_OP_CALL ? EMU_REFUSED_CALL : EMU_REFUSED_TRAP, 0);
+        if (n->op == EMU_OP_INJECT && !first) {
+            s->crossed[actor] -= n->visible != 0;
+            return STANDS;
+        }
+        if (n->op == EMU_OP_INJECT)
+            return unhandled(s, (uint32_t)n->a, (uint32_t)n->b, vcpu_of(s, (uint32_t)n->a)->nia);
+        return refuse(s, actor, EMU_REFUSED_CALL, 0);
     case EMU_PERFORMED_BADLY:
         s->failed = 1;
         return STANDS;
@@ -412,14 +429,18 @@ static void deliver_from(emu_search *s, uint32_t sender)
 
 /* ---- the guest ------------------------------------------------------------------------------------------ */
 
-static progress leave_guest(emu_search *s, uint32_t actor, uint32_t thread, emu_exit_reason why)
+static progress leave_guest(emu_search *s, uint32_t actor, uint32_t thread, int first, emu_exit_reason why)
 {
     emu_vcpu *v = vcpu_of(s, thread);
+    if (why == EMU_EXIT_UNHANDLED && !first) {
+        memcpy(v, s->shadow + ref_of(s, v), sizeof *v);
+        return STANDS;
+    }
     const emu_thread *t = emu_thread_at(s->m, thread);
     deliver_from(s, thread);
     s->exits |= 1ull << why;
     if (why == EMU_EXIT_UNHANDLED)
-        return refuse(s, actor, EMU_REFUSED_TRAP, v->nia);
+        return unhandled(s, thread, (uint32_t)v->trap_vector, v->nia);
     if (!s->e)
         return refuse(s, actor, EMU_REFUSED_EXIT, v->nia);
     const emu_node *n = node_of(s, actor);
@@ -432,8 +453,9 @@ static progress leave_guest(emu_search *s, uint32_t actor, uint32_t thread, emu_
     return follow(s, actor, 0);
 }
 
-static progress take_interrupt(emu_search *s, uint32_t actor, uint32_t thread, emu_vcpu *v, uint32_t vector)
+static progress take_interrupt(emu_search *s, uint32_t thread, emu_vcpu *v, uint32_t vector)
 {
+    uint64_t nia = v->nia;
     emu_thread *t = emu_thread_at(s->m, thread);
     if (vector == VECTOR_DOORBELL) {
         emu_subproc *p = emu_subproc_at(s->m, t->subproc);
@@ -441,7 +463,7 @@ static progress take_interrupt(emu_search *s, uint32_t actor, uint32_t thread, e
         changed(s, ref_of(s, &p->dpdes));
     }
     if (emu_interrupt(s->m, thread, vector, 0) || !point_at(s, v->nia))
-        return refuse(s, actor, EMU_REFUSED_TRAP, v->nia);
+        return unhandled(s, thread, vector, nia);
     count(s, (uint32_t)t->vcpu - 1, vector);
     commit_vcpu(s, v);
     s->backward = 1;
@@ -464,7 +486,7 @@ static void post(emu_search *s, uint32_t thread, const emu_point *p, const emu_v
 }
 
 static progress instruction(emu_search *s, uint32_t actor, uint32_t thread, emu_vcpu *v,
-                            const emu_point *p, uint32_t choice)
+                            const emu_point *p, int first, uint32_t choice)
 {
     uint64_t nia = v->nia, address = 0, counts[MAX_COUNTED];
     uint32_t granules = 0;
@@ -489,7 +511,7 @@ static progress instruction(emu_search *s, uint32_t actor, uint32_t thread, emu_
     t->hdoorbell = hdoorbell;
     t->xics_ipi = xics_ipi;
     if (why != EMU_EXIT_BUDGET)
-        return leave_guest(s, actor, thread, why);
+        return leave_guest(s, actor, thread, first, why);
     if (!v->reserve_size)
         v->reserve_ea = 0;
     if (p->kind == EMU_POINT_RETURN && s->o.forget)
@@ -525,10 +547,11 @@ static progress guest(emu_search *s, uint32_t actor, uint32_t thread, int first,
         claim_word(s, actor, ref_of(s, &emu_thread_at(s->m, thread)->xics_ipi), 1);
     }
     if (choice == EMU_CHOICE_LAND || pulled == LEAVES || (pulled == LEAVES_AFTER && !vector))
-        return first ? leave_guest(s, actor, thread, emu_run(s->m, thread, 1)) : STANDS;
+        return first ? leave_guest(s, actor, thread, first, emu_run(s->m, thread, 1)) : STANDS;
     if (vector)
-        return first ? take_interrupt(s, actor, thread, v, vector) : STANDS;
+        return first ? take_interrupt(s, thread, v, vector) : STANDS;
     const emu_point *p = point_at(s, v->nia);
+    uint32_t crossed = s->crossed[actor];
     if (!p)
         return refuse(s, actor, EMU_REFUSED_CODE, v->nia);
     if (!first) {
@@ -537,7 +560,10 @@ static progress guest(emu_search *s, uint32_t actor, uint32_t thread, int first,
             return STANDS;
         s->crossed[actor] += fine;
     }
-    return instruction(s, actor, thread, v, p, choice);
+    progress done = instruction(s, actor, thread, v, p, first, choice);
+    if (done == STANDS)
+        s->crossed[actor] = crossed;
+    return done;
 }
 
 /* ---- steps ------------------------------------------------------------------------------------------------ */
@@ -556,7 +582,7 @@ static emu_search_verdict advance(emu_search *s, uint32_t actor, int first, uint
             return EMU_SEARCH_REFUSED;
         if (p == UNLEARNED)
             return EMU_SEARCH_LEARN;
-        if (emu_state(s->m)->stopped)
+        if (is_over(s))
             return EMU_SEARCH_DONE;
         if (s->crossed[actor] != crossed)
             left = EMU_MAX_PRIVATE;
@@ -703,7 +729,7 @@ uint32_t all_choices(emu_search *s, emu_choice *out)
 {
     uint32_t n = 0;
     uint64_t outbox = s->shadow[s->nwords + OWN_OUTBOX];
-    if (emu_state(s->m)->stopped || is_spent(s))
+    if (is_over(s) || is_spent(s))
         return 0;
     for (uint32_t actor = 0; actor < s->nactors; actor++)
         n += choices_of(s, actor, out + n);

@@ -190,7 +190,8 @@ void show_values(const emu_search *s, int at_end, uint64_t *values)
             values[i] = (uint64_t)any_true(s, shown->ref);
             break;
         case EMU_SHOW_END_ANY:
-            values[i] = (uint64_t)(at_end && any_true(s, shown->ref) && !is_spent(s));
+            values[i] = (uint64_t)(at_end && any_true(s, shown->ref) && !is_spent(s) &&
+                                   !s->shadow[s->nwords + OWN_TRAP]);
             break;
         case EMU_SHOW_SPENT:
             values[i] = (uint64_t)is_spent(s);

@@ -149,6 +149,7 @@ class GuestStage:
         self._vcpus = vm.vcpus
         self._asked = asked
         self._registers = asked.registers
+        self._symbols = program.symbols
         machine = host.machine
         new = machine.snapshot()
         try:
@@ -181,6 +182,7 @@ class GuestStage:
         shown += [register.ref(vm) for register in self._registers]
         shown += [vcpu.arch.dec_armed for vcpu in vm.vcpus]
         shown += [host.node_ref(actor) for actor in range(len(host.actors))]
+        shown += [search.trap, search.trap + 1]
         if asked.end is not None:
             shown += [vcpu.arch.nia for vcpu in vm.vcpus]
         search.show([Show(lib.EMU_SHOW_SPENT)])
@@ -264,12 +266,18 @@ class GuestStage:
         stopped, status, *rest = rest
         rest = rest[len(self._registers) :]
         armed, rest = rest[:count], rest[count:]
-        nodes, places = rest[: len(self.host.actors)], rest[len(self.host.actors) :]
+        nodes, rest = rest[: len(self.host.actors)], rest[len(self.host.actors) :]
+        (trap, nia), places = rest[:2], rest[2:]
         if stopped:
             bad = f"the guest reports failure, status {status}" if status else ""
             return f"exit {status}", bad
         if spent:
             return SPENT, ""
+        if trap:
+            vcpu, vector = divmod(trap, 1 << 32)
+            name, where = self._vcpus[vcpu - 1].name, self._where(nia)
+            sentence_ = f"{name} took interrupt {vector:#x} at {where}, and nobody handles it"
+            return f"trap {vector:#x}: {name}", sentence_
         names = [vcpu.name for vcpu, is_lost in zip(self._vcpus, lost, strict=True) if is_lost]
         if names:
             who = " ".join(names)
@@ -279,6 +287,14 @@ class GuestStage:
         if any(armed) or self._waits_for_time(nodes):
             return "waits for time to pass", ""
         return "deadlock", self._stuck(nodes) or "no vcpu can ever run again"
+
+    def _where(self, nia: int) -> str:
+        """An address, with the label that it belongs to."""
+        labels = [(s.address, name) for name, s in self._symbols.items() if s.address <= nia]
+        if not labels:
+            return f"{nia:#x}"
+        address, name = max(labels)
+        return f"{nia:#x} <{name}{f'+{nia - address:#x}' if nia > address else ''}>"
 
     def _waits_for_time(self, nodes: list[int]) -> bool:
         """Whether host code waits for a deadline, which the search did not let come."""

@@ -27,6 +27,7 @@ NO_BOUND: Final = (1 << 32) - 1
 MAX_ACTORS: Final = 64
 MAX_CHOICES: Final = 256
 SLICE: Final = 200_000  # steps between two looks at the clock and the keyboard, at most
+DPOR_STEPS: Final = 5000  # of its longest run
 PATIENCE: Final = 0.1  # seconds between them, about
 # How the words begin for what was cut off by its number of states, or stopped from outside.
 CUT_OFF: Final = "cut off at"
@@ -97,7 +98,6 @@ class Refusal(enum.IntEnum):
     CODE = lib.EMU_REFUSED_CODE
     STORE = lib.EMU_REFUSED_STORE
     EXIT = lib.EMU_REFUSED_EXIT
-    TRAP = lib.EMU_REFUSED_TRAP
     CALL = lib.EMU_REFUSED_CALL
     NO_VCPU = lib.EMU_REFUSED_NO_VCPU
 
@@ -116,7 +116,6 @@ _REFUSALS = {
     Refusal.CODE: "the guest left the code that was loaded",
     Refusal.STORE: "the guest stored into its own code, which a search cannot follow",
     Refusal.EXIT: "the guest needs the hypervisor",
-    Refusal.TRAP: "the guest took an interrupt that nobody handles",
     Refusal.CALL: "the hypervisor's code cannot be searched from here",
     Refusal.NO_VCPU: "the hypervisor runs a thread that has no vcpu",
 }
@@ -173,6 +172,7 @@ class Facts:
     frontier: int
     cut_runs: int
     cut_preemptions: int
+    cut_rounds: int
     cut_timers: int
     nbytes: int
 
@@ -239,6 +239,9 @@ class Search:
     ) -> None:
         self.machine = machine
         self.options = options
+        # What a step of DPOR costs grows with those before it.
+        short = options.algorithm is Algorithm.DPOR
+        self._longest = min(options.max_steps, DPOR_STEPS) if short else options.max_steps
         raw = ffi.new(
             "emu_search_options *",
             {
@@ -256,7 +259,7 @@ class Search:
                 "seed": options.seed,
                 "max_states": options.max_states,
                 "max_runs": options.max_runs,
-                "max_steps": options.max_steps,
+                "max_steps": self._longest,
                 "first": options.first,
                 "max_insns": UNLIMITED if options.max_insns is None else options.max_insns,
                 "avoid": options.avoid,
@@ -329,6 +332,15 @@ class Search:
     def outbox(self) -> int:
         """Ref of the word that holds native messages on their way: a bit for each thread."""
         ref: int = lib.emu_search_outbox(self._handle)
+        return ref
+
+    @property
+    def trap(self) -> int:
+        """Ref of what ended the run, if that is an interrupt that nobody handles.
+
+        Its vector | (1 + vcpu) << 32, else 0; the next word is where it was taken.
+        """
+        ref: int = lib.emu_search_trap(self._handle)
         return ref
 
     def count(self, vcpu: int, vector: int) -> int:
@@ -515,7 +527,9 @@ class Search:
         if options.algorithm in (Algorithm.RANDOM, Algorithm.PCT, Algorithm.POS):
             return f"sampled, {facts.runs} runs"
         if facts.cut_runs:
-            return f"runs cut off at {options.max_steps} steps"
+            return f"runs cut off at {self._longest} steps"
+        if facts.cut_rounds:
+            return "runs cut off where they came back to a state"
         bounds = []
         if facts.cut_preemptions:
             bounds.append(f"exhaustive up to {options.preemptions} preemptions")
@@ -552,6 +566,7 @@ class Search:
             frontier=raw.frontier,
             cut_runs=raw.cut_runs,
             cut_preemptions=raw.cut_preemptions,
+            cut_rounds=raw.cut_rounds,
             cut_timers=raw.cut_timers,
             nbytes=raw.bytes,
         )

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from emu.explore.search import Ended, Facts, Options, Wrong
 
 DEFAULT_HOST = "power9"
+TRAP = "trap"
 
 
 def run(
@@ -214,13 +215,21 @@ def _witnesses(test: Litmus, host: str, stage: Stage, outcomes: list[Outcome]) -
 
 
 def _outcomes(test: Litmus, stage: Stage, ended: Ended) -> tuple[list[Outcome], list[Violation]]:
-    """The outcomes as the test shows them, and end states in which host code is stuck."""
+    """The outcomes as the test shows them, and ends that are none.
+
+    Those are states in which host code is stuck, and interrupts that nobody handles.
+    """
     shown = set(test.shown)
     outcomes: dict[tuple[object, ...], Outcome] = {}
     stuck: dict[str, Violation] = {}
     count = len(stage.watched)
     for found in ended.outcomes:
         if found.values[-1]:  # no end, its instructions were used up
+            continue
+        words = stage.trapped(found.values)
+        if words:
+            if words not in stuck:
+                stuck[words] = Violation(TRAP, words, stage.schedule_text(found.schedule))
             continue
         values = zip(stage.watched, found.values[:count], strict=True)
         state = {o: stage.guest.value(o, raw) for o, raw in values if o in shown}

@@ -28,6 +28,7 @@ from emu.explore.points import PointKind
 from emu.explore.schedule import short_text
 from emu.explore.search import Search, Show, Term
 from emu.hv.ops import Await
+from emu.isa.disasm import disassemble
 from emu.isa.msr import mask
 from emu.isa.table import decode
 
@@ -86,6 +87,19 @@ class Stage:
     def schedule_text(self, schedule: Iterable[Choice]) -> str:
         """A schedule of this search as a line that can be replayed anywhere."""
         return short_text(self.search.refined(schedule))
+
+    def trapped(self, values: Sequence[int]) -> str:
+        """Who took which interrupt that nobody handles, in words; empty if nobody did.
+
+        values: everything that the search shows of an end state.
+        """
+        what, nia = values[self.at_end + 1 : self.at_end + 3]
+        if not what:
+            return ""
+        vcpu, vector = divmod(what, 1 << 32)
+        text = disassemble(self.guest.words.get(nia, 0), nia)
+        where = f"{nia:#x} ({' '.join(text.split())})" if nia in self.guest.words else f"{nia:#x}"
+        return f"thread {vcpu - 1} took interrupt {vector:#x} at {where}, and nobody handles it"
 
     def stuck(self, nodes: Sequence[int]) -> str:
         """Who waits for ever for what is owed to him, in words; empty if nobody does.
@@ -220,7 +234,9 @@ def _finished(
         )
     ends = len(_GROUPS) * len(places)
     search.test(ends, Term(0, 0, zero=True))  # true in every state, so shown in every end state
-    search.show([Show(lib.EMU_SHOW_END_ANY, ends), Show(lib.EMU_SHOW_SPENT)])
+    search.show([Show(lib.EMU_SHOW_END_ANY, ends)])
+    search.show([Show(lib.EMU_SHOW_WORD, search.trap + i) for i in (0, 1)])
+    search.show([Show(lib.EMU_SHOW_SPENT)])
     return Stage(guest, search, watched, host)
 
 

@@ -1,10 +1,14 @@
+from dataclasses import replace
+
 import pytest
 
+from emu.explore.avoidable import last_avoidable
 from emu.explore.litmus.guest import build
 from emu.explore.litmus.parse import load, parse
 from emu.explore.litmus.problems import LitmusError
 from emu.explore.litmus.run import run
 from emu.explore.litmus.verdict import judge
+from emu.explore.replay import case_of, replay
 from emu.explore.search import Algorithm, Options, Refusal, SearchRefusedError
 
 SPURIOUS = Options(spurious=True)
@@ -184,7 +188,6 @@ def test_what_a_prohibition_forbids_is_found_on_the_way():
     [
         (["stw r1,0(r9)"], Refusal.STORE),
         (["mtctr r9", "addi r9,r9,64", "mtctr r9", "bctr"], Refusal.CODE),
-        (["lwz r1,0(r8)"], Refusal.TRAP),
     ],
 )
 def test_what_cannot_be_searched_is_refused(cells, refusal):
@@ -192,6 +195,42 @@ def test_what_cannot_be_searched_is_refused(cells, refusal):
     with pytest.raises(SearchRefusedError) as caught:
         run(test, Options())
     assert caught.value.refusal is refusal
+
+
+# P0 loads from where nothing is, unless P1 has stored first.
+TRAPS = """PPC T
+{ 0:r1=x; 0:r8=0x7fffffff; 1:r1=x; 1:r9=1; }
+ P0           | P1           ;
+ lwz r5,0(r1) | stw r9,0(r1) ;
+ cmpwi r5,1   |              ;
+ beq out      |              ;
+ lwz r3,0(r8) |              ;
+ out: nop     |              ;
+exists (0:r5=1)
+"""
+
+
+@pytest.mark.parametrize("algorithm", [*Algorithm])
+@pytest.mark.parametrize("ample", [True, False])
+def test_an_interrupt_that_nobody_handles_is_a_violation_and_no_outcome(algorithm, ample):
+    result = run(parse(TRAPS), replace(SPURIOUS, algorithm=algorithm, ample=ample))
+    assert [str(outcome) for outcome in result.outcomes] == ["0:r5=1;"]
+    (violation,) = result.violations
+    assert violation.rule == "trap"
+    assert violation.explanation == (
+        "thread 0 took interrupt 0x300 at 0x1000c (lwz r3,0(r8)), and nobody handles it"
+    )
+    case = case_of(parse(TRAPS), "power9", SPURIOUS, violation)
+    assert replay(case).reproduced
+    assert last_avoidable(case).steps == 0
+
+
+@pytest.mark.parametrize("host", ["power8", "power9"])
+def test_an_interrupt_that_the_hypervisor_injects_may_be_unhandled(host):
+    test = parse("PPC T\nSMT=1\n{ }\n P0 ;\n nop ;\n .long 0x04000001 ;\nexists (true)\n")
+    (violation,) = run(test, SPURIOUS, host).violations
+    assert violation.explanation.startswith("thread 0 took interrupt 0x")
+    assert replay(case_of(test, host, SPURIOUS, violation)).reproduced
 
 
 @pytest.mark.parametrize(
