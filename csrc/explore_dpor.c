@@ -1,6 +1,9 @@
 /* One run of every class of equivalent runs: source sets and sleep sets (Abdulla, Aronis, Jonsson, Sagonas,
- * "Optimal Dynamic Partial Order Reduction", 2014). Stores no states, so it only ends on programs without cycles;
- * shares with the other algorithms nothing but the steps and what they touch.
+ * "Optimal Dynamic Partial Order Reduction", 2014). Stores no states but those of the run of now; shares with the
+ * other algorithms nothing but the steps and what they touch.
+ *
+ * A run that comes back to a state that it has been in is cut there: it could go round for ever, and the races
+ * of what would have followed are not seen. So with cycles a search ends, but it is not exhaustive.
  *
  * Runs are equivalent if they order all pairs of conflicting steps alike. Vector clocks say which
  * steps happen before which; two conflicting steps without a step in between race, and if nothing yet
@@ -26,9 +29,12 @@ typedef struct {
     uint32_t number;               /* of this step among the process's, from 1 */
     uint32_t clock[MAX_BITS]; /* steps of each process that happen before this one, itself included */
     set_of woke;                   /* processes that this step made able to go on */
+    int noted;                     /* the state is among those seen in this run because of this event */
 } event;
 
 typedef struct {
+    uint64_t *seen;                /* hashes of the states of the run of now, open addressing; 0 = empty */
+    uint64_t seen_size;
     event *events;
     uint64_t depth, size;          /* events[depth]: the state of now, its step not chosen yet */
     uint32_t nprocesses;
@@ -37,6 +43,7 @@ typedef struct {
 static void dpor_free(emu_search *s)
 {
     free(((dpor *)s->own)->events);
+    free(((dpor *)s->own)->seen);
     free(s->own);
     s->own = NULL;
 }
@@ -52,6 +59,36 @@ static int make_room(dpor *d)
     d->events = moved;
     d->size = size;
     return 1;
+}
+
+/* Where a hash is, or belongs. What is taken out was put in last, so probing never meets a gap. */
+static uint64_t *seen_slot(const dpor *d, uint64_t hash)
+{
+    uint64_t at = hash * 0x9e3779b97f4a7c15u >> 20 & (d->seen_size - 1);
+    while (d->seen[at] && d->seen[at] != hash)
+        at = (at + 1) & (d->seen_size - 1);
+    return &d->seen[at];
+}
+
+/* Note the state of now. 1: the run was not there before; 0: it was; -1: out of memory. */
+static int note_state(emu_search *s, dpor *d)
+{
+    event *e = &d->events[d->depth];
+    if ((d->depth + 1) * 2 >= d->seen_size) {
+        uint64_t size = d->seen_size ? d->seen_size * 2 : 256;
+        uint64_t *seen = calloc(size, sizeof *seen);
+        if (!seen)
+            return -1;
+        free(d->seen);
+        d->seen = seen;
+        d->seen_size = size;
+        for (uint64_t i = 0; i < d->depth; i++)
+            *seen_slot(d, d->events[i].hash) = d->events[i].hash;
+    }
+    uint64_t *slot = seen_slot(d, s->hash);
+    e->noted = !*slot;
+    *slot = s->hash;
+    return e->noted;
 }
 
 static set_of processes_of(emu_search *s, const event *e)
@@ -226,13 +263,20 @@ static emu_search_verdict step(emu_search *s, dpor *d)
     if (d->depth > s->facts.max_depth)
         s->facts.max_depth = d->depth;
     enter(s, d, asleep);
+    if (note_state(s, d) < 0)
+        return EMU_SEARCH_MEMORY;
     e = &d->events[d->depth - 1];
     e->woke = d->events[d->depth].enabled & ~e->enabled;
+    /* It ended the run for everybody: what they would have done, they do first. */
+    if (!d->events[d->depth].nchoices || !d->events[d->depth].noted || d->depth >= s->o.max_steps)
+        e->backtrack |= e->enabled;
     return check_state(s, !d->events[d->depth].nchoices) < 0 ? EMU_SEARCH_MEMORY : EMU_SEARCH_DONE;
 }
 
 static void leave(emu_search *s, dpor *d)
 {
+    if (d->events[d->depth].noted)
+        *seen_slot(d, d->events[d->depth].hash) = 0;
     d->depth--;
     go_back(s, d->events[d->depth].undo, d->events[d->depth].hash);
     s->trail.used--;
@@ -252,6 +296,8 @@ emu_search_verdict run_dpor(emu_search *s, uint64_t max_steps)
         if (!make_room(d))
             return EMU_SEARCH_MEMORY;
         enter(s, d, 0);
+        if (note_state(s, d) < 0)
+            return EMU_SEARCH_MEMORY;
         if (check_state(s, !d->events[0].nchoices) < 0)
             return EMU_SEARCH_MEMORY;
     }
@@ -260,6 +306,8 @@ emu_search_verdict run_dpor(emu_search *s, uint64_t max_steps)
         if (e->process == UINT32_MAX && !(e->enabled & ~e->sleep)) {
             if (end_of_run(s, e) != EMU_SEARCH_DONE)
                 return EMU_SEARCH_MEMORY;
+        } else if (!e->noted) {
+            s->facts.cut_rounds++;
         } else if (d->depth >= s->o.max_steps) {
             s->facts.cut_runs++;
         } else if (s->own_resume || next_branch(s, e)) {

@@ -1,6 +1,7 @@
 """The search in C against a naive one in Python, on random programs of loads and stores."""
 
 import itertools
+import time
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -105,6 +106,38 @@ def test_every_exhaustive_algorithm_finds_exactly_the_outcomes(program):
         outcomes, ended = searched(program, **options)
         assert outcomes == expected, options
         assert not ended.facts.cut_runs
+
+
+LOOPS = """PPC T
+{ 0:r1=x; 1:r1=x; 1:r9=1; }
+ P0              | P1           ;
+ l: lwz r3,0(r1) | stw r9,0(r1) ;
+ %s              |              ;
+ cmpwi r3,0      |              ;
+ beq l           |              ;
+exists (0:r3=1)
+"""
+
+
+def dpor(text, **options):
+    options = Options(algorithm=Algorithm.DPOR, ample=False, **options)
+    return prepare(build(parse(text)), options, "power8").search.run()
+
+
+def test_dpor_says_that_it_cut_runs_which_come_back_to_a_state():
+    ended = dpor(LOOPS % "nop")
+    assert ended.cut == "runs cut off where they came back to a state"
+    assert ended.facts.cut_rounds
+    assert len(ended.outcomes) == 1
+
+
+def test_dpor_counts_its_steps_where_no_state_comes_again():
+    begun = time.process_time()
+    ended = dpor(LOOPS % "addi r4,r4,1")
+    assert ended.cut == "runs cut off at 5000 steps"
+    assert ended.facts.runs == 4999  # the store comes after any number of rounds
+    assert dpor(LOOPS % "addi r4,r4,1", max_states=2000).cut == "cut off at 2000 states"
+    assert time.process_time() - begun < 20
 
 
 @settings(max_examples=20, deadline=None)
