@@ -167,17 +167,17 @@ def command(
                 save_litmus(result, options, folder, machine.bug, minimise=minimise)
 
         else:
-            asked = _asked(guest, machine, show, expect, never)
-            loaded = replace(load_guest(guest, machine.endian), end=None)
+            loaded = load_guest(guest, machine.endian)
+            asked = _asked(machine.vcpus, loaded.end, show, expect, never)
 
             def make() -> Vm:
-                return build(machine, loaded)
+                return build(machine, replace(loaded, end=None))
 
             found = explore(make, loaded.program, options, asked, progress.step, progress.go_on)
 
             def save(folder: Path) -> None:
                 again = make if minimise else None
-                save_guest(guest, machine, options, asked, found, folder, again)
+                save_guest(loaded, guest, machine, options, asked, found, folder, again)
 
         progress.clear()
     if as_json:
@@ -194,17 +194,17 @@ def command(
 
 
 def _asked(
-    source: GuestSource,
-    machine: MachineOptions,
+    nvcpus: int,
+    end: int | None,
     show: tuple[str, ...],
     expect: tuple[str, ...],
     never: tuple[str, ...],
 ) -> Asked:
     return Asked(
-        shown=tuple(found for text in show for found in shown_registers(text, machine.vcpus)),
-        expected=tuple(expectation(text, machine.vcpus) for text in expect),
-        never=tuple(expectation(text, machine.vcpus) for text in never),
-        end=load_guest(source, machine.endian).end,
+        shown=tuple(found for text in show for found in shown_registers(text, nvcpus)),
+        expected=tuple(expectation(text, nvcpus) for text in expect),
+        never=tuple(expectation(text, nvcpus) for text in never),
+        end=end,
     )
 
 

@@ -10,7 +10,7 @@ import click
 
 from emu.asm.source import decode
 from emu.cli.case_files import write_case
-from emu.cli.guest_source import SOURCE_SUFFIXES, load_guest
+from emu.cli.guest_source import SOURCE_SUFFIXES
 from emu.cli.input_files import read_input
 from emu.errors import ConfigError
 from emu.explore.case import Setting
@@ -51,6 +51,7 @@ def save_litmus(
 
 
 def save_guest(
+    guest: Guest,
     source: GuestSource,
     machine: MachineOptions,
     options: Options,
@@ -66,7 +67,6 @@ def save_guest(
     """
     if machine.initrd is not None:
         raise ConfigError("--save cannot keep an --initrd: a case needs no other file")
-    guest = load_guest(source, machine.endian)
     endings = {ending.rule: ending for ending in reversed(found.endings) if ending.bad}
     if make is not None and endings:
         ordered = replace(
@@ -77,15 +77,15 @@ def save_guest(
         )
         shortest = explore(make, guest.program, ordered, asked)
         endings |= {e.rule: e for e in reversed(shortest.endings) if e.rule in endings}
-    for case in _cases(source, machine, options, guest, list(endings.values())):
+    for case in _cases(guest, source, machine, options, list(endings.values())):
         click.echo(f"replay: {write_case(case, folder)}", err=True)
 
 
 def _cases(
+    guest: Guest,
     source: GuestSource,
     machine: MachineOptions,
     options: Options,
-    guest: Guest,
     endings: list[Ending],
 ) -> Iterator[Case]:
     setting = Setting(

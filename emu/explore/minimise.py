@@ -57,20 +57,21 @@ def minimised(
 
     The bugs of the zoo with which it was found must be on. A smaller program counts if the same
     rule is broken in it and it is as much of a counterexample: with a bug on, the code without the
-    bug keeps the rule in every interleaving; else, the program can also keep it. Of rules that
-    hold of every program nothing more is asked.
+    bug keeps the rule in every interleaving; else, the program can also keep it, if the whole one
+    can. Of rules that hold of every program nothing more is asked.
     """
     rule = violation.rule
     laboratory = Laboratory()
     bounded = replace(options, max_states=min(options.max_states, MAX_STATES))
     if rule == LIVELOCK:  # only a search depth first finds one
         bounded = replace(bounded, algorithm=Algorithm.DFS, preemptions=None)
-    accepts = _Accepts(host, bounded, rule, laboratory)
     focus = focused(test, host, violation)
-    if accepts(parse(focus.text, test.path)) is not None:
-        small, tried = minimise(focus, accepts, max_tried)
-    else:  # it needs what was left out, or is too large to be searched again and again
-        small, tried = test, 1
+    small, tried = test, 1  # if it needs what is left out, or is too large to be searched again
+    for demanding in (True, False) if not in_force() else (True,):
+        accepts = _Accepts(host, bounded, rule, laboratory, demanding=demanding)
+        if accepts(parse(focus.text, test.path)) is not None:
+            small, tried = minimise(focus, accepts, max_tried)
+            break
     if rule in (MISSING, LIVELOCK):
         found = _violation(parse(small.text, test.path), host, bounded, rule, laboratory)
         return None if found is None else Minimised(small, found, tried)
@@ -139,18 +140,28 @@ def focused(test: Litmus, host: str, violation: Violation) -> Litmus:
 class _Accepts:
     """Whether a smaller program is a counterexample too: returns what is wrong with it."""
 
-    def __init__(self, host: str, options: Options, rule: str, laboratory: Laboratory) -> None:
+    def __init__(
+        self,
+        host: str,
+        options: Options,
+        rule: str,
+        laboratory: Laboratory,
+        *,
+        demanding: bool = True,
+    ) -> None:
+        """demanding: a broken rule is not enough."""
         self._host = host
         self._options = options
         self._rule = rule
         self._laboratory = laboratory
+        self._demanding = demanding and rule not in UNIVERSAL
         self._healthy = Laboratory()  # its machines learn the code without the bugs
 
     def __call__(self, test: Litmus) -> Violation | None:
         """Search it. Raises LitmusError and SearchRefusedError."""
         text, path = test.text, test.path
         found = _violation(test, self._host, self._options, self._rule, self._laboratory)
-        if found is None or self._rule in UNIVERSAL:
+        if found is None or not self._demanding:
             return found
         again = parse(text, path)
         kept = self._kept_without_bugs(again) if in_force() else self._can_be_kept(again)

@@ -276,6 +276,14 @@ def test_a_case_of_a_pseries_guest_replays(emu, tmp_path):
     assert emu("replay", case).code == 7
 
 
+def test_a_guest_on_standard_input_is_read_once(emu, tmp_path):
+    source = b"_start: li 4,3\n lis 3,0\n ori 3,3,0xf100\n sc 1\n"
+    done = emu("explore", "-", "--save", tmp_path, "--minimise", stdin=source)
+    assert done.code == 7
+    (case,) = tmp_path.iterdir()
+    assert emu("replay", case).code == 7
+
+
 def test_a_litmus_test_that_fails_can_be_saved_from_here(emu, tmp_path):
     path = tmp_path / "wrong.litmus"
     path.write_text("PPC wrong\n{ }\n P0 ;\n li r5,1 ;\n~exists (0:r5=1)\n")

@@ -143,3 +143,22 @@ def test_a_missing_outcome_shrinks_as_long_as_the_code_without_the_bug_has_it():
 def test_a_lost_wakeup_shrinks_to_two_operations():
     small = smallest((SUITE / "send-enter.litmus").read_text(), "lost", bug="lost-kick")
     assert columns(small.test) == [["msgsndp r4"], ["mfspr r5,TIR"]]
+
+
+SPINS = """PPC spins
+SMT=2
+{ 0:r2=x; 1:r2=x; 0:r1=1; 1:r3=7; }
+ P0           | P1              ;
+ stw r1,0(r2) | L: lwz r5,0(r2) ;
+ lwz r6,0(r2) | cmpwi r5,2      ;
+              | bne L           ;
+exists (true)
+"""
+
+
+def test_what_is_broken_in_every_interleaving_shrinks_as_long_as_it_is():
+    small = smallest(SPINS, "livelock", host="power8")
+    assert columns(small.test)[-1][-1] == "bne L"
+    assert sum(map(len, small.test.threads)) <= 3  # a label counts
+    always = "PPC always\n{ }\n P0 ;\n li r4,1 ;\n li r5,1 ;\n~exists (0:r5=1)\n"
+    assert columns(smallest(always, "condition").test) == [["li r5,1"]]
