@@ -104,8 +104,8 @@ def _classify(variant: Variant, word: int) -> Point:
             return Point(PointKind.DPDES)
         case "mfspr" | "mtspr":
             row = BY_NUMBER.get(operands["SPR"])
-            if row is None or row.number in (SRR0, SRR1):
-                return OWN
+            if row is None or row.facility or row.number in (SRR0, SRR1):
+                return OWN  # may interrupt, or is what an interrupt changes
             return CLOCK if name == "mfspr" and row.name in _CLOCKS else PRIVATE
         case "rfid":
             return Point(PointKind.RETURN)

@@ -146,3 +146,9 @@ def test_doorbells_are_cells_too():
 def test_what_follows_an_indirect_branch_may_be_anything():
     everything = (1 << 64) - 1
     assert analysed("blr").points[0x1000].writes == everything
+
+
+def test_what_may_leave_the_guest_is_no_private_instruction():
+    assert point_of("sc 1").kind is PointKind.HCALL
+    assert point_of("mfspr 3,446").kind is PointKind.OWN
+    assert point_of("mfspr 3,8").kind is PointKind.PRIVATE
