@@ -150,7 +150,7 @@ class _Tracing:
 def _decided(done: Replay) -> Avoidable | None:
     """The last point at which it could have been avoided, if it came."""
     case = done.exact
-    if not done.reproduced or case.missing:
+    if not done.reproduced or case.missing or case.invariant:
         return None
     with switched_on(case.setting.bugs):
         return last_avoidable(case)

@@ -44,6 +44,8 @@ def last_avoidable(
     all before it. laboratory: as of scene_of(). Raises ReplayError for an outcome that is missing,
     which no schedule shows.
     """
+    if case.invariant:
+        raise ReplayError(f"no search looks for the invariant that is broken: {case.expected}")
     if case.missing:
         raise ReplayError(f"no schedule leads to what is missing: {case.expected}")
     low, high, exact = -1, len(case.schedule), True  # good follows from low, not from high

@@ -74,11 +74,12 @@ class Case:
     condition of its language, of a guest the key of an outcome; empty: host code waits for ever.
     entry, end: of a guest, where its vcpus begin and where their programs are over, if they are.
     at_end: only where nothing more can happen. missing: the condition is true of no end, and
-    should be of one: there is no schedule, and a replay is the search. loop: the schedule's last so
-    many steps lead back to where they began, and could for ever; without a condition, that is what
-    is wrong. program: its text; an ELF file in base64 if form is "elf". schedule: in fine steps.
-    trail: what each step was, so that it can be found again in another version. assembly: the
-    program of a litmus test for GNU as, for people.
+    should be of one: there is no schedule, and a replay is the search. invariant: the schedule's
+    last step breaks an invariant of the hypervisor, the one that `expected` names. loop: the
+    schedule's last so many steps lead back to where they began, and could for ever; without a
+    condition, that is what is wrong. program: its text; an ELF file in base64 if form is "elf".
+    schedule: in fine steps. trail: what each step was, so that it can be found again in another
+    version. assembly: the program of a litmus test for GNU as, for people.
     """
 
     kind: str
@@ -91,6 +92,7 @@ class Case:
     condition: str = ""
     at_end: bool = True
     missing: bool = False
+    invariant: bool = False
     loop: int = 0
     form: str = "text"
     entry: int | None = None
@@ -125,6 +127,8 @@ def case_text(case: Case) -> str:
     ]
     if case.missing:
         lines.append("missing = true")
+    if case.invariant:
+        lines.append("invariant = true")
     if case.loop:
         lines.append(f"loop = {case.loop}")
     if case.entry is not None:
@@ -240,6 +244,7 @@ class _Reader:
             condition=self._text("condition", ""),
             at_end=self._flag(self._found, "", "at_end", default=True),
             missing=self._flag(self._found, "", "missing", default=False),
+            invariant=self._flag(self._found, "", "invariant", default=False),
             loop=self._number(self._found, "", "loop", 0, 1 << 20, 0),
             entry=self._address("entry"),
             end=self._address("end"),
@@ -254,6 +259,9 @@ class _Reader:
         if case.missing and (case.schedule or not case.condition):
             rule = "must be false where there is a schedule or no condition"
             raise self._error("missing", rule, case.missing)
+        if case.invariant and (case.condition or not case.schedule):
+            rule = "must be false where there is a condition or no schedule"
+            raise self._error("invariant", rule, case.invariant)
         if case.loop > len(case.schedule):
             rule = f"must be at most the {len(case.schedule)} steps of the schedule"
             raise self._error("loop", rule, case.loop)

@@ -28,6 +28,7 @@ from emu.explore.livelock import is_fair
 from emu.explore.narrate import Narrator, Told
 from emu.explore.schedule import parse_short, short_text
 from emu.explore.search import UNLIMITED, ChoiceKind, Options
+from emu.explore.walks import INVARIANT, breach_of
 from emu.explore.zoo import switched_on
 
 if TYPE_CHECKING:
@@ -114,9 +115,7 @@ def scene_of(
     return _litmus_scene(case, max_states, laboratory, avoid=avoid)
 
 
-def replay(
-    case: Case, watch: Watch | None = None, laboratory: Laboratory | None = None
-) -> Replay:
+def replay(case: Case, watch: Watch | None = None, laboratory: Laboratory | None = None) -> Replay:
     """Replay a case twice, compare the two, and tell what happened.
 
     watch: told of the initial state (without a step) and then of each step, in a third replay: by
@@ -159,6 +158,7 @@ def case_of(
         condition="" if violation.condition is None else str(violation.condition),
         at_end=violation.at_end,
         missing=violation.rule == MISSING,
+        invariant=violation.rule == INVARIANT,
         loop=violation.loop,
         program=test.text,
         assembly=assembly(build(parse(test.text, test.path))),
@@ -275,7 +275,11 @@ def _check_threads(condition: Condition, test: Litmus) -> None:
 def _follow(scene: Scene, case: Case, watch: Watch | None = None) -> Replay:
     walk = _Walk(scene, case, watch)
     walk.go()
-    reproduced = goes_round(case) or scene.bad()
+    if case.invariant and scene.host is not None:
+        steps = [told.choice for told in walk.told]
+        reproduced = bool(breach_of(scene.search, scene.host, steps))
+    else:
+        reproduced = goes_round(case) or scene.bad()
     if reproduced and case.loop:
         reproduced = walk.loops()
     return Replay(

@@ -5,9 +5,13 @@ Each function judges one trial of a program and says which end state is wrong, o
 
 from __future__ import annotations
 
+import random
+import zlib
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from emu.explore.litmus.guest import build
 from emu.explore.litmus.model import (
     Address,
     And,
@@ -18,7 +22,12 @@ from emu.explore.litmus.model import (
     Location,
     Register,
 )
+from emu.explore.litmus.run import search_options
+from emu.explore.litmus.stage import prepare
 from emu.explore.litmus.verdict import MISSING, Violation
+from emu.explore.schedule import short_text
+from emu.explore.search import Options
+from emu.explore.walks import INVARIANT, Walker
 from emu.fuzz.lowering import (
     EXTERNAL_FLAG,
     PROGRAM_INTERRUPT,
@@ -32,6 +41,7 @@ from emu.fuzz.words import REGISTERS, computed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from emu.explore.litmus.laboratory import Laboratory
     from emu.explore.litmus.model import Observable, Value
     from emu.explore.litmus.verdict import Result
     from emu.fuzz.reference.doorbells import End, Manner
@@ -42,17 +52,22 @@ if TYPE_CHECKING:
 MAX_REFERENCE: Final = 500  # states of the reference; a program that has more is not compared
 MAX_AGAIN: Final = 5_000  # states of a search that is done twice
 MAX_HOSTED: Final = 4  # operations of a program that is compared with POWER8 under its hypervisor
+WALKS: Final = 2  # through a program
 PUNCTUAL: Final = replace(ALLOWED["power9"], spurious=False)
 ENABLING: Final = ("ee", "cede", *PROBLEM_STATE)  # operations after which MSR[EE] may be 1
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A program and what the search over it found. search: searches another one, on a host."""
+    """A program and what the search over it found.
+
+    search: searches another one, on a host. laboratory: has machines for the program.
+    """
 
     program: Program
     result: Result
     search: Callable[[Program, str], Result]
+    laboratory: Laboratory
 
     @property
     def host(self) -> str:
@@ -280,3 +295,22 @@ def _findings(result: Result) -> tuple[object, ...]:
     outcomes = [(list(o.state.items()), o.count) for o in result.outcomes]
     violations = [(v.rule, v.schedule) for v in result.violations]
     return (result.states, result.transitions, outcomes, violations)
+
+
+# ---- on the way ------------------------------------------------------------------------------
+
+
+def keeps_partitions(trial: Trial) -> Violation | None:
+    """Walk through the program at random a few times, and look at the invariants of the host."""
+    result = trial.result
+    options = replace(search_options(result.test, Options()), fine=True, ample=False)
+    stage = prepare(build(result.test), options, trial.host, trial.laboratory)
+    if stage.host is None:
+        return None
+    for number in range(WALKS):
+        seed = zlib.crc32(f"{number} {trial.program}".encode())
+        with closing(Walker(stage.search, stage.host)) as walker:
+            breach = walker.walk(random.Random(seed))  # noqa: S311  no secret
+        if breach is not None:
+            return Violation(INVARIANT, breach.sentence, short_text(breach.schedule))
+    return None

@@ -13,6 +13,7 @@ from emu.explore.litmus.verdict import MISSING, Violation
 from emu.explore.minimise import fewest_switches
 from emu.explore.replay import case_of
 from emu.explore.search import Options
+from emu.explore.walks import INVARIANT
 from emu.fuzz.agreement import Trial
 from emu.fuzz.lowering import litmus
 from emu.fuzz.programs import Program, smaller
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 MAX_STATES: Final = 50_000
 MAX_PLAINER: Final = 2000  # plainer programs whose end states are kept
 OPTIONS: Final = Options(max_states=MAX_STATES)
+KINDS: Final = (MISSING, INVARIANT)  # rules of violations that are cases of a kind of their own
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +136,9 @@ class Examiner:
                 if breach is not None:
                     return Violation(row.name, breach[0], condition=breach[1])
         if row.judge is not None:
-            wrong = row.judge(Trial(program, result, self._searched))
+            wrong = row.judge(Trial(program, result, self._searched, self._laboratory))
             if wrong is not None:
-                return wrong if wrong.rule == MISSING else replace(wrong, rule=row.name)
+                return wrong if wrong.rule in KINDS else replace(wrong, rule=row.name)
         plainer = None if row.plainer is None else row.plainer(program, self._host)
         return None if plainer is None else self._beyond(result, row, *plainer)
 
@@ -195,11 +197,14 @@ class Examiner:
         elif rule == "condition" and breach.condition is not None:
             test.quantifier, test.condition = Quantifier.NOT_EXISTS, breach.condition
             test.text = litmus_text(test)
-        schedule = "" if breach.rule == MISSING else self._schedule(test, rule) or breach.schedule
+        schedule = breach.schedule
+        if breach.rule not in KINDS:
+            schedule = self._schedule(test, rule) or schedule
         explained = f"{row.sentence}: {breach.explanation}"
         breach = replace(breach, schedule=schedule, explanation=explained)
         case = case_of(test, self._host, OPTIONS, breach, self._bugs)
-        deciding = frozenset() if case.missing else signature(case, self._laboratory)
+        searched = not (case.missing or case.invariant)
+        deciding = signature(case, self._laboratory) if searched else frozenset()
         self._observer.settle()
         return Finding(row.name, self._host, case, _names(small.threads), deciding)
 

@@ -16,6 +16,7 @@ from emu.fuzz.agreement import (
     cedes_for_reasons,
     computes_as_reference,
     happens_again,
+    keeps_partitions,
     reaches_architecture,
     refines_power8,
     within_architecture,
@@ -298,6 +299,15 @@ PROPERTIES: Final = {
             "Registers of instruction words hold at the end what the naive reference of the user "
             "instructions computes, through traps, interrupts and migrations.",
             judge=computes_as_reference,
+        ),
+        Property(
+            "partition-safety",
+            "no guest instruction runs in another partition, and a core is left in order",
+            "Not of end states but on the way: two random schedules of each program are taken step "
+            "by step, and invariants of the hypervisor (LPIDR, in_guest, who is on which thread, "
+            "what H_CEDE and prods promise, registers that are the guest's) are looked at after "
+            "each, as `emu run --check` does. The last step of such a case breaks one of them.",
+            judge=keeps_partitions,
         ),
         Property(
             "deterministic",

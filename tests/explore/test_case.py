@@ -130,3 +130,14 @@ def test_a_wrong_key_is_named_with_the_rule_and_the_value(old, new, message):
 
 def test_a_program_stays_readable_in_the_file():
     assert "program = '''\nPPC T\n'''" in GOOD
+
+
+def test_a_case_about_an_invariant_has_a_schedule_and_no_condition():
+    case = Case(
+        kind="litmus", name="n", property="invariant", expected="e", program="p",
+        schedule=(Choice(0, ChoiceKind.GO),), setting=Setting(), invariant=True,
+    )  # fmt: skip
+    assert parse_case(case_text(case)) == case
+    for broken in (replace(case, schedule=()), replace(case, condition="0:r3=1")):
+        with pytest.raises(CaseError, match="invariant must be false"):
+            parse_case(case_text(broken))

@@ -125,6 +125,14 @@ DEFECTS = [
         ),
     ),
     Defect(
+        "partition-safety",
+        "power8",
+        ((TIR, CEDE), (CEDE, TIR)),
+        (),
+        agents=("signal:0",),
+        bug="mmu-switch-by-any-thread",
+    ),
+    Defect(
         "instructions-as-reference",
         "power9",
         ((Op("word", 0x7C210A14), SEND_1),),  # add r1,r1,r1

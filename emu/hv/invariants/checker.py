@@ -19,7 +19,7 @@ from emu.hv.ops import Inject, RunGuest
 from emu.isa.msr import mask
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from emu.core.engine import Stop
     from emu.hv.host import Host
@@ -49,16 +49,16 @@ class Violation(NamedTuple):
 
 
 class Checker:
-    """Looks at one host after every step."""
+    """Looks at one host after every step. families: the invariants that are looked at."""
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: Host, families: Sequence[type[Family]] = FAMILIES) -> None:
         self._host = host
         self._words = host.words
         self._refs = [host.node_ref(i) for i in range(len(host.actors))]
         self._nodes = [self._words[ref] for ref in self._refs]
         self._last: deque[tuple[int, Op]] = deque(maxlen=LAST)
         self._before: Before | None = None
-        self._families = [kind(host, self._stands_at) for kind in FAMILIES]
+        self._families = [kind(host, self._stands_at) for kind in families]
         # By node: who wants to see its steps.
         self._wanted: dict[int, list[Callable[[Step], str | None]]] = {}
         host.machine.log(LOG)
