@@ -214,6 +214,8 @@ def refines_power8(trial: Trial) -> Violation | None:
     program = trial.program
     if trial.host != "power9" or _clears_while_enabled(program):
         return None
+    if len(program.agents) > 1:
+        return None  # POWER8 has no actor left for another one
     if _needs_hypervisor(program) and sum(map(len, program.threads)) > MAX_HOSTED:
         return None
     native = trial.search(without(program, "word"), "power8")  # it does not have all of them

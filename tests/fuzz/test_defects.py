@@ -206,3 +206,8 @@ def test_a_machine_that_is_not_made_as_new_is_found(monkeypatch):
 def test_every_property_has_a_defect():
     others = {"problem-state", "deterministic"}
     assert {defect.rule for defect in DEFECTS} | others == set(PROPERTIES)
+
+
+def test_a_program_with_two_agents_is_judged_without_power8():
+    agents = ("signal:0", "external:1")
+    assert examined(Defect("refines-power8", "power9", ((SEND_1,), ()), (), agents=agents)) is None
