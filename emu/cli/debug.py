@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from emu.cli.debug_session import session_of
+from emu.cli.debug_session import is_litmus, session_of, session_of_litmus
 from emu.cli.exit_codes import EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK
 from emu.cli.guest_source import GuestSource, guest_options
 from emu.cli.input_files import read_input
@@ -34,9 +34,11 @@ def command(
 ) -> int:
     """Run a guest under the debugger: `help` at its prompt lists the commands.
 
-    Everything is recorded: reverse-stepi, reverse-continue and goto go back.
+    Everything is recorded: reverse-stepi, reverse-continue and goto go back. GUEST is what emu run
+    takes, or a .litmus file: then `choose` lists what can happen next, and makes it happen.
     """
-    return run_repl(session_of(guest, machine), scripts, commands, batch=batch)
+    session = session_of_litmus(guest, machine) if is_litmus(guest) else session_of(guest, machine)
+    return run_repl(session, scripts, commands, batch=batch)
 
 
 def run_repl(

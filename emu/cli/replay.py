@@ -16,6 +16,7 @@ from emu.debug.choices import Choices
 from emu.debug.inspected import Inspected
 from emu.debug.session import Session
 from emu.explore.avoidable import last_avoidable
+from emu.explore.guest_case import program_of
 from emu.explore.replay import replay, scene_of
 from emu.explore.schedule import short_text
 from emu.explore.zoo import switched_on
@@ -117,7 +118,9 @@ def _open(done: Replay, decided: Avoidable | None) -> Session:
         f"in front of step {steps} of {len(exact.schedule)}; `choose` lists what else can happen, "
         "`continue` follows the schedule"
     )
-    session = Session(history.host, history=history)
+    program = program_of(exact) if exact.kind == "guest" else None
+    session = Session(history.host, program, history=history)
+    session.sources[exact.name] = exact.program.splitlines()  # what its lines are lines of
     choice = history.next()
     if choice is not None and choice.actor < len(history.host.vcpus):
         session.select(choice.actor)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from emu.debug.session import Session
     from emu.hv.kvm import Vcpu
 
-NEAR: Final = 1 << 12  # steps that going back one step looks at first
+NEAR: Final = 1 << 6  # steps that going back one step looks at first
 PATIENCE: Final = 50_000_000  # steps that one step of a vcpu may take before it is called waiting
 OWN_STEPS: Final = (StepKind.GUEST, StepKind.EXIT, StepKind.HOST, StepKind.WAIT)
 

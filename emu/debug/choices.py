@@ -322,6 +322,11 @@ class Choices(History):
         left = self.host.words[self.host.node_ref(actor)] != node
         return actor, StepKind.EXIT if left else StepKind.GUEST, node
 
+    def _heard(self) -> None:
+        """Remember the event of a step, which happens twice while its code is learned."""
+        events = self.host.events()
+        self.recent.extend(events[-1:])
+
     def _stops(self, watching: Watching, actor: int, kind: StepKind, node: int) -> bool:
         stops = self.host.engine.judge(self.machine, watching, actor, kind, node)
         for logged in self.machine.drain():

@@ -12,8 +12,10 @@ what a step of one vcpu is.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from emu.asm.source import read_bytes
 from emu.core.engine import ACTOR_WORDS
 from emu.core.watching import Watching
 from emu.debug.advancing import Advance
@@ -73,6 +75,7 @@ class Session:
         self.names = Names(host, program)
         self.refs = RefNames(host)
         self.points: list[Point] = []
+        self.sources: dict[str, list[str]] = {}  # source files that were looked at, by name
         self.bookmarks: dict[str, int] = {}
         self.visited: list[int] = []
         self.locked = False
@@ -354,6 +357,12 @@ class Session:
     def change(self, text: str, words: Mapping[int, int], patches: Sequence[Patch] = ()) -> None:
         """Change state words or memory by hand. Raises ReplayError at the end of the run."""
         self.timeline.edit(text, words, patches)
+
+    def source(self, file: str) -> list[str]:
+        """Read the lines of a source file; raises OSError or ValueError if that cannot be done."""
+        if file not in self.sources:
+            self.sources[file] = read_bytes(Path(file)).decode("utf-8", "replace").splitlines()
+        return self.sources[file]
 
     def store(self, address: int, value: int, nbytes: int) -> None:
         """Write a number to memory, in the byte order of the current vcpu."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import linecache
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -91,7 +92,9 @@ def source_line(session: Session, vcpu: Vcpu) -> str:
     row = session.program.line_at(session.nia(vcpu) & REAL) if session.program else None
     if row is None:
         return ""
-    text = linecache.getline(row.file, row.line).strip()
+    text = ""
+    with suppress(OSError, ValueError, IndexError):
+        text = session.source(row.file)[row.line - 1].strip()
     return f"{row.file}:{row.line}{'  ' + text if text else ''}"
 
 

@@ -74,3 +74,36 @@ def test_what_cannot_be_chosen_says_why(case):
     assert done.returncode == 1
     assert "error: this cannot happen now" in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def lost_update(tmp_path_factory):
+    """A case of a guest: one thread's store overwrites the other's."""
+    folder = tmp_path_factory.mktemp("cases")
+    found = subprocess.run(
+        [sys.executable, "-m", "emu", "explore", "guests/racy/lost_update.s", "--smt", "2",
+         "--save", str(folder)],
+        capture_output=True, text=True, timeout=60, cwd=ROOT, check=False,
+    )  # fmt: skip
+    assert found.returncode == 7, found.stderr
+    return next(folder.iterdir())
+
+
+def test_a_guests_case_opens_with_its_symbols_and_its_source(lost_update):
+    done = opened(lost_update, "info line", "list", "b lost", "continue", "bt")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "until then a good end could be reached" in done.stdout
+    assert "ld      r5, 0(r16)" in done.stdout
+    assert "breakpoint 1, 0x" in done.stdout
+    assert "<lost>" in done.stdout
+
+
+def test_a_guests_case_is_driven_to_another_end_and_back(lost_update, tmp_path):
+    saved = tmp_path / "good"
+    done = opened(lost_update, "goto 0", "run v0 30", "run v1 9", f"save {saved}", "continue",
+                  "p v1.r5", "goto 0", f"load {saved}", "continue", "p v1.r5", "rc")  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "should not be" not in done.stdout
+    assert "$1 = 0x2" in done.stdout
+    assert "$2 = 0x2" in done.stdout
+    assert "the beginning of history" in done.stdout

@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from emu.asm.source import read_bytes
 from emu.debug import show
 from emu.debug.commands.table import CommandError, command
 from emu.debug.context import PANES, event_text
@@ -109,7 +108,7 @@ def _list(it: Interpreter, text: str) -> None:
         raise CommandError("no source line is known for this place")
     line = int(text[:9]) if text.isdecimal() else row.line
     try:
-        source = read_bytes(Path(row.file)).decode("utf-8", "replace").splitlines()
+        source = it.session.source(row.file)
     except (OSError, ValueError) as error:
         raise CommandError(f"cannot read {row.file}: {error}") from None
     if line > len(source):
