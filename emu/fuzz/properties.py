@@ -41,7 +41,8 @@ class Property:
 
     judge: of a whole search. plainer: a program, and a host to run it on, whose end states are all
     that the program's own may be, as far as both show the same things; None if the property says
-    nothing of it.
+    nothing of it. share: where properties are not chosen by name, one program in so many is asked,
+    since it takes a search as large as the program's own, or larger.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Property:
     check: Callable[[Program, str, State], Breach | None] | None = None
     judge: Callable[[Trial], Violation | None] | None = None
     plainer: Callable[[Program, str], tuple[Program, str] | None] | None = None
+    share: int = 1
 
 
 def _ghost(state: State, kind: GhostKind, thread: int) -> int:
@@ -292,6 +294,7 @@ PROPERTIES: Final = {
             "DPDES that miss a doorbell, and what arrives while an instruction is being emulated. "
             "Programs that clear with MSR[EE] = 1 are left out, and larger ones with hcalls.",
             judge=refines_power8,
+            share=4,
         ),
         Property(
             "instructions-as-reference",
@@ -315,6 +318,7 @@ PROPERTIES: Final = {
             "A second search, on the same machine made as new, has the same states, steps, end "
             "states and schedules. Searches of more than 5,000 states are not done twice.",
             judge=happens_again,
+            share=16,
         ),
     )
 }

@@ -59,7 +59,12 @@ class Worker:
     def _examiner(self, host: str) -> Examiner:
         if host not in self._examiners:
             self._examiners[host] = Examiner(
-                host, self._rows, self._laboratory, self._observer, self._plan.bugs
+                host,
+                self._rows,
+                self._laboratory,
+                self._observer,
+                self._plan.bugs,
+                sampled=not self._plan.properties,
             )
         return self._examiners[host]
 

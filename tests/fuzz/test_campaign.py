@@ -15,6 +15,7 @@ from emu.explore.replay import replay
 from emu.fuzz.campaign import campaign
 from emu.fuzz.plan import CHUNK, Chunk, Plan
 from emu.fuzz.programs import OPERATIONS, Bounds, Op, Program
+from emu.fuzz.properties import PROPERTIES
 from emu.fuzz.worker import Worker
 from emu.hv.ops import Check, Write, nonzero
 
@@ -148,3 +149,22 @@ def test_a_plan_without_an_end_is_refused():
 def test_time_ends_a_campaign():
     plan = replace(Plan(("power9",), None), seconds=0.2)
     assert campaign(plan, silent).programs >= CHUNK
+
+
+def test_costly_properties_are_asked_of_a_share_of_programs_unless_they_are_named(monkeypatch):
+    asked = []
+
+    def judge(trial):
+        asked.append(trial.program)
+
+    row = replace(PROPERTIES["deterministic"], judge=judge, share=4)
+    monkeypatch.setitem(PROPERTIES, "deterministic", row)
+    plan = Plan(("power9",), None, bounds=SMALL)
+    done(plan, 40)
+    some = list(asked)
+    assert 0 < len(some) < 25
+    done(plan, 40)
+    assert asked == some * 2
+    asked.clear()
+    done(replace(plan, properties=("deterministic",)), 40)
+    assert len(asked) == 40

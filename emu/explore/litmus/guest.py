@@ -137,7 +137,7 @@ class Guest:
         kind = self.types.get(observable, CellType.INT)
         if isinstance(observable, Location) and kind.nbytes == 4:
             return _signed(raw, 32) if kind.signed else raw
-        name = self._names.get(raw)
+        name = self._names.get(raw) if raw >= CELLS else None
         if name is not None:
             return Address(name)
         if kind is CellType.INT and raw >> 32 in (0, 0xFFFFFFFF):

@@ -294,14 +294,19 @@ class Litmus:
     prohibitions: list[Prohibition] = field(default_factory=list)
 
     @property
-    def shown(self) -> list[Observable]:
-        """The observables that make up an outcome, in herd's order: registers, memory, ghosts."""
+    def named(self) -> set[Observable]:
+        """The observables that make up an outcome."""
         named: set[Observable] = set(self.locations)
         named.update(observables(self.condition))
         for requirement in self.requirements:
             named.update(observables(requirement.condition))
+        return named
+
+    @property
+    def shown(self) -> list[Observable]:
+        """The same in herd's order: registers, memory, ghosts."""
         kinds: tuple[type, ...] = (Register, Location, Ghost)
-        return sorted(named, key=lambda o: (kinds.index(type(o)), _order(o)))
+        return sorted(self.named, key=lambda o: (kinds.index(type(o)), _order(o)))
 
     @property
     def hosts(self) -> tuple[str, ...]:

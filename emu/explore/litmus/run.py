@@ -192,7 +192,7 @@ def _rules(test: Litmus, host: str) -> list[Violation]:
         for p in test.prohibitions
         if not p.hosts or host in p.hosts
     ]
-    asked = {o for o in test.shown if isinstance(o, Ghost)}
+    asked = {o for o in test.named if isinstance(o, Ghost)}
     for thread in range(len(test.threads)):
         lost = Ghost(GhostKind.LOST, thread)
         if lost not in asked and not any(lost in observables(_condition(r)) for r in rules):
@@ -219,7 +219,7 @@ def _outcomes(test: Litmus, stage: Stage, ended: Ended) -> tuple[list[Outcome], 
 
     Those are states in which host code is stuck, and interrupts that nobody handles.
     """
-    shown = set(test.shown)
+    shown = test.named
     outcomes: dict[tuple[object, ...], Outcome] = {}
     stuck: dict[str, Violation] = {}
     count = len(stage.watched)

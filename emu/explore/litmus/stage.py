@@ -33,7 +33,7 @@ from emu.isa.msr import mask
 from emu.isa.table import decode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from emu.core.machine import Machine
     from emu.explore.litmus.guest import Guest
@@ -279,8 +279,8 @@ def _group(kind: GhostKind, thread: int) -> int:
 
 def load(machine: Machine, guest: Guest) -> None:
     """Put code, data and registers where the guest says."""
-    for address, word in guest.words.items():
-        machine.write(0, address, word.to_bytes(4, guest.order))
+    for address, code in _code(guest):
+        machine.write(0, address, code)
     for address, data in guest.memory.items():
         machine.write(0, address, data)
     for index, vcpu in enumerate(machine.vcpu):
@@ -290,6 +290,20 @@ def load(machine: Machine, guest: Guest) -> None:
         vcpu.msr = SF_ME | (EE if guest.ee[index] else 0) | (LE if guest.little else 0)
         if guest.sprg0:
             vcpu.sprg0 = guest.sprg0[index]
+
+
+def _code(guest: Guest) -> Iterator[tuple[int, bytes]]:
+    """Code words at consecutive addresses together."""
+    start, code = 0, bytearray()
+    for address, word in guest.words.items():
+        if code and address != start + len(code):
+            yield start, bytes(code)
+            code.clear()
+        if not code:
+            start = address
+        code += word.to_bytes(4, guest.order)
+    if code:
+        yield start, bytes(code)
 
 
 def _set_gprs(gpr: memoryview, values: Iterable[int]) -> None:
