@@ -153,6 +153,10 @@ uint64_t emu_search_trap(const emu_search *s);
 /* Counts, up to 15, how often the vcpu took the guest interrupt at a vector, or left the guest by the
  * hypervisor's at it. 0: no memory. */
 uint64_t emu_search_count(emu_search *s, uint32_t vcpu, uint32_t vector);
+/* A word that host code takes by compare-and-set from 0 and lets go by writing 0. spins: who finds it taken
+ * does nothing until it is free. holder: the actor that has it now, if one has. Not for DPOR, which must see
+ * every access. */
+int emu_search_lock(emu_search *s, uint64_t ref, int spins, uint32_t holder);
 int emu_search_shared(emu_search *s, uint64_t ref);  /* a word that is watched: never one actor's own */
 int emu_search_shared_cell(emu_search *s, uint64_t address);  /* likewise the 8 bytes at an address */
 int emu_search_cell(emu_search *s, uint64_t address, uint32_t bit); /* the 8 bytes that a bit of emu_point means */

@@ -24,7 +24,7 @@ emu_search *emu_search_new(emu_machine *m, emu_engine *engine, const emu_search_
         while (s->nactors && !emu_thread_at(m, s->nactors - 1)->vcpu)
             s->nactors--;
     }
-    s->nshadow = s->nwords + OWN_SENDERS + m->config.nthreads;
+    s->nshadow = s->nwords + OWN_SENDERS + m->config.nthreads + s->nactors;
     s->shadow = calloc(s->nshadow, sizeof *s->shadow);
     s->ignored = calloc(s->nwords, 1);
     s->claims = calloc(s->nwords, sizeof *s->claims);

@@ -1,5 +1,6 @@
 /* The explorer's own structures. Files: explore_words.c (undo, hash), explore_step.c (steps),
- * explore_claim.c (who touches what), explore_touch.c (what a step touches), explore_store.c (sets of states, outcomes, schedules), explore_dfs.c,
+ * explore_claim.c (who touches what), explore_lock.c (locks),
+ * explore_touch.c (what a step touches), explore_store.c (sets of states, outcomes, schedules), explore_dfs.c,
  * explore_scc.c (livelocks), explore_bfs.c,
  * explore_dpor.c, explore_sample.c (the algorithms), explore_reach.c (what was gone through),
  * explore.c (the interface).
@@ -17,6 +18,7 @@
 #define MAX_GRANULES 17u           /* 8-byte granules of the widest access: 128 bytes, unaligned */
 #define MAX_CROSSED 100u           /* operations in it that are steps of their own in the finest steps */
 #define MAX_ACTORS 64u
+#define MAX_LOCKS 16u              /* further ones are ordinary words */
 #define MAX_THREADS 64u
 #define MAX_ALTERNATIVES 3u        /* of one actor */
 #define MAX_CHOICES (MAX_ACTORS * MAX_ALTERNATIVES + MAX_THREADS + 1u)
@@ -93,10 +95,11 @@ typedef struct {
 
 /* Who touches a word or cell: what only one actor does is no business of the others'. Believed until
  * something else is seen; then the search begins again, and knows. */
-enum { NOBODY, READERS = 254, EVERYBODY = 255 }; /* else 1 + actor */
+enum { NOBODY, GUARDED = 253, READERS, EVERYBODY }; /* else 1 + actor */
 typedef struct {
     uint8_t owner;
     uint8_t written;
+    uint16_t locks;                /* that were held at every access, as bits */
 } claim;
 
 typedef struct {
@@ -185,6 +188,8 @@ struct emu_search {
     uint64_t ncell_claims, cell_claims_size;
     int handlers;                  /* there is code at interrupt vectors */
     int again;                     /* a claim was broken */
+    uint64_t locks[MAX_LOCKS];     /* words */
+    uint32_t nlocks, spins;        /* spins: those that are waited for, as bits */
     int hold;                      /* see emu_search_hold */
     int single;                    /* see emu_search_single */
     uint32_t crossed[MAX_ACTORS];
@@ -196,6 +201,7 @@ struct emu_search {
 
     /* of the step that is being taken */
     uint64_t old_granule[MAX_GRANULES];
+    int only_locked;               /* it took a lock, and has done nothing else that others see */
     int backward;                  /* it jumped back, or took an interrupt */
     int eventful;                  /* the guest printed, or read the time: it does not go round for nothing */
 
@@ -228,7 +234,7 @@ struct emu_search {
 
 /* The search's own words, behind the machine's: messages on their way (bit = thread), how often time
  * has passed, the interrupt that nobody handles and where it was taken (see emu_search_trap), who has sent a
- * message that is on its way to each thread; the counters follow. */
+ * message that is on its way to each thread, the locks that each actor holds; the counters follow. */
 enum { OWN_OUTBOX, OWN_TIMERS, OWN_TRAP, OWN_TRAP_NIA, OWN_SENDERS };
 
 INLINE uint64_t word_at(const emu_search *s, uint64_t ref)
@@ -289,6 +295,16 @@ void claim_storage(emu_search *s, uint32_t actor, uint64_t address, uint64_t nby
 /* The words that an operation of host code touches, shared ones or not: with their access, 1 = write. */
 #define MAX_REFS 24u
 uint32_t refs_of(const emu_search *s, const emu_node *n, uint64_t *refs, uint8_t *writes);
+
+/* ---- explore_lock.c ------------------------------------------------------------------------------- */
+
+/* The locks that the actor holds, as bits. */
+uint16_t held(const emu_search *s, uint32_t actor);
+/* Whether the operation takes a spinlock; whether it lets one go that the actor holds. */
+int takes_lock(const emu_search *s, const emu_node *n);
+int lets_go(const emu_search *s, uint32_t actor, const emu_node *n);
+/* The operation was done. */
+void note_lock(emu_search *s, uint32_t actor, const emu_node *n, uint64_t answer);
 
 /* ---- explore_touch.c ------------------------------------------------------------------------------- */
 

@@ -8,25 +8,31 @@
 
 static int owns(const emu_search *s, claim c, uint32_t actor, int write)
 {
-    if (s->o.fine)
+    if (s->o.fine || c.owner == EVERYBODY)
         return 0;
-    return c.owner == NOBODY || c.owner == actor + 1 || (c.owner != EVERYBODY && !write && !c.written);
+    if (c.locks & held(s, actor))
+        return 1;
+    return c.owner == NOBODY || c.owner == actor + 1 || (!write && !c.written);
 }
 
 static void update(emu_search *s, claim *c, uint32_t actor, int write)
 {
+    if (c->owner == EVERYBODY)
+        return;
+    c->locks = (uint16_t)(held(s, actor) & (c->owner == NOBODY ? UINT16_MAX : c->locks));
     if (c->owner == NOBODY) {
         c->owner = (uint8_t)(actor + 1);
         c->written = (uint8_t)write;
     } else if (c->owner == actor + 1) {
         c->written |= (uint8_t)write;
-    } else if (c->owner != EVERYBODY) {
-        if (write || c->written) {
-            c->owner = EVERYBODY;
-            s->again = !s->o.fine;
-        } else {
-            c->owner = READERS;
-        }
+    } else if (!write && !c->written) {
+        c->owner = READERS;
+    } else if (c->locks) {
+        c->owner = GUARDED;
+        c->written = 1;
+    } else {
+        c->owner = EVERYBODY;
+        s->again = !s->o.fine;
     }
 }
 

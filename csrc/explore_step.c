@@ -326,6 +326,18 @@ static void commit_host(emu_search *s, const emu_node *n)
     }
 }
 
+/* Whether the operation touches what is not the actor's own. */
+static int host_is_shared(const emu_search *s, uint32_t actor, const emu_node *n)
+{
+    uint64_t refs[MAX_REFS];
+    uint8_t writes[MAX_REFS];
+    uint32_t count = n->visible ? refs_of(s, n, refs, writes) : 0;
+    for (uint32_t i = 0; count != NONE && i < count; i++)
+        if (!own_word(s, actor, refs[i], writes[i]))
+            return 1;
+    return 0;
+}
+
 static int host_is_point(const emu_search *s, uint32_t actor, const emu_node *n)
 {
     switch ((emu_op_code)n->op) {
@@ -340,13 +352,18 @@ static int host_is_point(const emu_search *s, uint32_t actor, const emu_node *n)
     default:
         break;
     }
+    if (takes_lock(s, n))
+        return 1;
+    return !s->only_locked && !lets_go(s, actor, n) && host_is_shared(s, actor, n);
+}
+
+static void host_claim(emu_search *s, uint32_t actor, const emu_node *n)
+{
     uint64_t refs[MAX_REFS];
     uint8_t writes[MAX_REFS];
     uint32_t count = n->visible ? refs_of(s, n, refs, writes) : 0;
     for (uint32_t i = 0; count != NONE && i < count; i++)
-        if (!own_word(s, actor, refs[i], writes[i]))
-            return 1;
-    return 0;
+        claim_word(s, actor, refs[i], writes[i]);
 }
 
 /* A guest takes an interrupt that nobody handles: this is the end, and so a step of its own, before which
@@ -367,17 +384,16 @@ static progress host(emu_search *s, uint32_t actor, int first)
     const emu_node *n = node_of(s, actor);
     uint64_t answer;
     if (!first) {
-        if (host_is_point(s, actor, n) || (n->visible && s->crossed[actor] == MAX_CROSSED))
+        if (host_is_point(s, actor, n) || (n->visible && s->crossed[actor] == MAX_CROSSED)) {
+            /* Who waits looks all the time, and perhaps never again gets to see what would let it go on. */
+            if (n->op == EMU_OP_AWAIT || takes_lock(s, n))
+                host_claim(s, actor, n);
             return STANDS;
+        }
         s->crossed[actor] += n->visible != 0;
     }
-    if (n->visible) {
-        uint64_t refs[MAX_REFS];
-        uint8_t writes[MAX_REFS];
-        uint32_t count = refs_of(s, n, refs, writes);
-        for (uint32_t i = 0; count != NONE && i < count; i++)
-            claim_word(s, actor, refs[i], writes[i]);
-    }
+    s->only_locked = takes_lock(s, n) || (s->only_locked && !host_is_shared(s, actor, n));
+    host_claim(s, actor, n);
     uint64_t address = n->op == EMU_OP_COUNT ? s->words[n->ref] : 0;
     uint32_t granules = before_store(s, address, address ? 4 : 0);
     if (granules == NONE)
@@ -400,6 +416,7 @@ static progress host(emu_search *s, uint32_t actor, int first)
         return STANDS;
     }
     commit_host(s, n);
+    note_lock(s, actor, n, answer);
     after_store(s, address, granules, NULL);
     return follow(s, actor, answer);
 }
@@ -538,6 +555,7 @@ static progress instruction(emu_search *s, uint32_t actor, uint32_t thread, emu_
 static progress guest(emu_search *s, uint32_t actor, uint32_t thread, int first, uint32_t choice)
 {
     emu_vcpu *v = vcpu_of(s, thread);
+    s->only_locked = 0;
     if (!v)
         return refuse(s, actor, EMU_REFUSED_NO_VCPU, 0);
     uint32_t vector = interrupt_of(s, thread, v);
@@ -637,6 +655,7 @@ emu_search_verdict take(emu_search *s, emu_choice choice)
     emu_search_verdict verdict = EMU_SEARCH_DONE;
     s->backward = s->eventful = 0;
     s->crossed[choice.actor] = 0;
+    s->only_locked = 0;
     switch ((emu_choice_kind)choice.kind) {
     case EMU_CHOICE_DELIVER:
         deliver(s, choice.actor);
@@ -649,6 +668,7 @@ emu_search_verdict take(emu_search *s, emu_choice choice)
         verdict = advance(s, choice.actor, 1, choice.kind);
         break;
     }
+    s->only_locked = 0;
     state->tb = now;
     changed(s, ref_of(s, &state->tb));
     if (s->failed)
@@ -703,7 +723,10 @@ static uint32_t choices_of(emu_search *s, uint32_t actor, emu_choice *out)
         return guest_choices(s, actor, thread, out);
     if (!s->actors[actor].node)
         return 0;
-    if (node_of(s, actor)->op == EMU_OP_AWAIT && !emu_engine_enabled(s->e, s->m, actor))
+    const emu_node *n = node_of(s, actor);
+    if (n->op == EMU_OP_AWAIT && !emu_engine_enabled(s->e, s->m, actor))
+        return 0;
+    if (takes_lock(s, n) && s->words[n->ref])
         return 0;
     out[0] = (emu_choice){ .actor = (uint8_t)actor, .kind = EMU_CHOICE_GO };
     return 1;

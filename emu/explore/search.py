@@ -128,14 +128,15 @@ class Options:
     ample: follow one order of steps that commute, where that is sound. spurious: a stwcx. may fail
     although its reservation is there. delayed: native doorbells arrive when they like. landing:
     what pulls a thread out of the guest does so when it likes. forget: SRR0 and SRR1 mean nothing
-    after rfid. dead: registers that nobody can read any more are 0. timers: how often time may pass
-    in a run. preemptions: most switches away from an actor that could go on, None = any number.
-    pct_depth: the d of PCT. max_states: of the algorithms that store states; max_runs: of those
-    that sample; max_steps: of one run; max_insns: of one run, all vcpus together, which then is at
-    an end, None = any number. first: stop at the first violation. avoid (dfs): a state that a rule
-    forbids is not gone beyond and is no end, so that every outcome is one without it. livelocks:
-    report runs that go round for ever although whoever can step does; only DFS without a bound on
-    preemptions and without `avoid` can tell, and without ample sets.
+    after rfid. dead: registers that nobody can read any more are 0. locks: what a lock of the host
+    guards needs no scheduling points; not with DPOR. timers: how often time may pass in a run.
+    preemptions: most switches away from an actor that could go on, None = any number. pct_depth:
+    the d of PCT. max_states: of the algorithms that store states; max_runs: of those that sample;
+    max_steps: of one run; max_insns: of one run, all vcpus together, which then is at an end, None
+    = any number. first: stop at the first violation. avoid (dfs): a state that a rule forbids is
+    not gone beyond and is no end, so that every outcome is one without it. livelocks: report runs
+    that go round for ever although whoever can step does; only DFS without a bound on preemptions
+    and without `avoid` can tell, and without ample sets.
     """
 
     algorithm: Algorithm = Algorithm.DFS
@@ -146,6 +147,7 @@ class Options:
     fine: bool = False
     forget: bool = False
     dead: bool = False
+    locks: bool = False
     timers: int = 0
     preemptions: int | None = None
     pct_depth: int = 3
@@ -315,6 +317,14 @@ class Search:
                 self._handle, group, ffi.new("emu_search_term[]", terms), len(terms)
             )
         )
+
+    def lock(self, ref: int, holder: int = NO_BOUND, *, spins: bool = True) -> None:
+        """A word that host code takes by compare-and-set from 0 and lets go by writing 0.
+
+        What it guards is found out, and needs no scheduling points of its own. spins: who finds it
+        taken does nothing until it is free. holder: the actor that has it now, if one has.
+        """
+        _check(lib.emu_search_lock(self._handle, ref, spins, holder))
 
     def share(self, ref: int) -> None:
         """A word that is watched on the way: every change of it must be a step of its own."""

@@ -19,7 +19,7 @@ from emu.explore.litmus.verdict import Outcome, Result, Violation, unwanted
 from emu.explore.livelock import RULE as LIVELOCK
 from emu.explore.livelock import lasso, sentence
 from emu.explore.schedule import short_text
-from emu.explore.search import UNLIMITED
+from emu.explore.search import UNLIMITED, Algorithm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -52,7 +52,8 @@ def run(
     """
     started = time.perf_counter()
     guest = build(test)
-    exact = replace(search_options(test, options), dead=True)
+    locks = options.algorithm is not Algorithm.DPOR
+    exact = replace(search_options(test, options), dead=True, locks=locks)
     stage = prepare(guest, _bounded(test, exact), host, laboratory)
     rules = _rules(test, host)
     for rule in rules:

@@ -26,8 +26,8 @@ from emu.explore.litmus.model import (
 from emu.explore.liveness import register_bit, with_dead
 from emu.explore.points import PointKind
 from emu.explore.schedule import short_text
-from emu.explore.search import Search, Show, Term
-from emu.hv.ops import Await
+from emu.explore.search import NO_BOUND, Search, Show, Term
+from emu.hv.ops import Await, CompareAndSet
 from emu.isa.disasm import disassemble
 from emu.isa.msr import mask
 from emu.isa.table import decode
@@ -109,7 +109,8 @@ class Stage:
         if self.host is None:
             return ""
         for actor, node in zip(range(len(self.host.actors)), nodes, strict=False):
-            if not node or not isinstance(self.host.automaton.op(node), Await):
+            # Of what can be in the way of an end state, only a lock that is held is no Await.
+            if not node or not isinstance(self.host.automaton.op(node), Await | CompareAndSet):
                 continue
             functions = self.host.automaton.functions(node)
             if IDLE.isdisjoint(function.rsplit(".", 1)[-1] for function in functions):
@@ -166,6 +167,8 @@ def hosted_stage(guest: Guest, options: Options, host: Host) -> Stage:
     for vcpu in host.vcpus:
         for ref in (vcpu.arch.exit_word, vcpu.arg, vcpu.result, vcpu.trap):
             search.scratch(vcpu.index, ref)
+    if options.locks:
+        _name_locks(host, search)
     for actor in range(len(host.actors)):
         search.ignore(machine.area("actor") + ACTOR_WORDS * actor + 1)  # the slice
     if host.generation.native_doorbells:
@@ -173,6 +176,18 @@ def hosted_stage(guest: Guest, options: Options, host: Host) -> Stage:
         for cpu in host.cpus:
             search.share(cpu.subproc.dpdes)
     return _finished(guest, machine, search, [places_of(search, v) for v in host.vcpus], host)
+
+
+def _name_locks(host: Host, search: Search) -> None:
+    """Tell the search of the host's locks: each vcore's, and the cores that vcores run on."""
+    for vcore in host.vcores:
+        search.lock(vcore.lock)
+    if host.generation.independent_threads:
+        return
+    for running in dict.fromkeys(vcore.threads[0].running for vcore in host.vcores):
+        number = host.words[running]
+        runner = host.words[host.vcores[number - 1].runner] if number else 0
+        search.lock(running, runner - 1 if runner else NO_BOUND, spins=False)
 
 
 def places_of(search: Search, vcpu: Vcpu) -> Places:
