@@ -14,6 +14,7 @@ from .functions import functions_of
 from .layout import Layout
 from .link import Linker
 from .listing import ListedLine, listing
+from .merge import merge_sections
 from .program import Program, ProgramSymbol, SectionImage, Segment, SourceLine
 from .relocatable import write_object
 from .sections import SHF_EXECINSTR, SHF_WRITE, SHT_NOBITS, Place
@@ -139,6 +140,7 @@ def _passes(
         try:
             make_got(assembler)
             drop_entries(assembler)
+            merge_sections(assembler)
             layout.run()
             Linker(assembler, layout).run()
         except TooManyErrorsError:
@@ -344,10 +346,16 @@ def _listed(assembler: Assembler) -> Iterator[ListedLine]:
                 contents[id(piece)] = piece.contents()
             start = fragment.start or 0
             tail = fragment.tail.size if fragment.tail else 0
-            end = ends.get(index_of[id(emission)], fragment.size + tail)
+            size = len(fragment.unmerged) or fragment.size
+            end = ends.get(index_of[id(emission)], size + tail)
+            offset = emission.offset
+            if fragment.moved is not None:
+                first, found = fragment.moved(offset), fragment.unmerged[offset:end]
+            else:
+                first, found = offset, contents[id(piece)][start + offset : start + end]
             if address is None:
-                address = (piece.address or 0) + start + emission.offset
-            data += contents[id(piece)][start + emission.offset : start + end]
+                address = (piece.address or 0) + start + first
+            data += found
         depth, origin = 0, line
         while origin.via is not None:
             depth += origin.via.message != INCLUDED

@@ -276,7 +276,8 @@ class Layout:
             leaf = value
         fragment = leaf.fragment
         piece = fragment.piece
-        offset = (fragment.start or 0) + leaf.offset
+        inside = leaf.offset if fragment.moved is None else fragment.moved(leaf.offset)
+        offset = (fragment.start or 0) + inside
         if self._state.relocatable:
             return Value(piece.section, offset)
         return Value(None, (piece.address or 0) + offset)

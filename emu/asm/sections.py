@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from .expressions import Code
+    from .merge import Moved
     from .source import Line
 
 SHT_PROGBITS, SHT_NOTE, SHT_NOBITS = 1, 7, 8
@@ -72,7 +73,7 @@ class Tail:
 class Fragment:
     """Bytes whose offsets in their piece differ by known amounts."""
 
-    __slots__ = ("data", "hole", "phase", "piece", "start", "tail")
+    __slots__ = ("data", "hole", "moved", "phase", "piece", "start", "tail", "unmerged")
 
     def __init__(self, piece: Piece, start: int | None) -> None:
         self.piece = piece
@@ -81,6 +82,8 @@ class Fragment:
         self.phase = -(piece.address or 0) & 3  # len(data) & 3 where a word is aligned
         self.hole = 0  # bytes of a section that has none in the file
         self.tail: Tail | None = None
+        self.moved: Moved | None = None  # where bytes have gone, if entries were merged
+        self.unmerged = b""  # what `data` was before that
 
     @property
     def size(self) -> int:
