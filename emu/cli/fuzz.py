@@ -207,13 +207,14 @@ def _progress(total: Batch, elapsed: float) -> str:
     return (
         f"{elapsed:6.1f} s  programs {total.programs} ({total.programs / rate:.0f}/s)  "
         f"states {total.states} ({total.states / rate:.0f}/s)  exhaustive {share:.1f}%  "
-        f"steps {_steps(total)}  corpus {len(total.kept)}  found {len(total.findings)}"
+        f"steps {_covered(total, 'step')}  events {_covered(total, 'exit', 'interrupt')}  "
+        f"corpus {len(total.kept)}  found {len(total.findings)}"
     )
 
 
-def _steps(total: Batch) -> int:
-    """Steps of host code that were reached, of all hosts together."""
-    return sum(item.kind == "step" for item in total.coverage)
+def _covered(total: Batch, *kinds: str) -> int:
+    """How many items of these kinds were reached, of all hosts together."""
+    return sum(item.kind in kinds for item in total.coverage)
 
 
 def case_path(out: Path, finding: Finding) -> Path:

@@ -80,7 +80,8 @@ def test_coverage_says_what_was_never_reached(capsys, tmp_path):
 
 def test_progress_has_steps_and_corpus_and_findings(capsys):
     assert exit_code_of(["fuzz", "--host", "power9", "--runs", "5"]) == 0
-    assert re.search(r"steps [1-9]\d*  corpus [1-9]\d*  found 0\n", capsys.readouterr().err)
+    line = r"steps [1-9]\d*  events [1-9]\d*  corpus [1-9]\d*  found 0\n"
+    assert re.search(line, capsys.readouterr().err)
 
 
 def alive_in_group(group):
