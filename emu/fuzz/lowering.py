@@ -42,7 +42,7 @@ EE_IMAGE, CLEAR_MESSAGE, ANSWER_MESSAGE, TAKEN = "r26", "r28", "r29", "r30"
 # Interrupts of a doorbell handler that lets others in, but not into itself twice.
 _OPEN: Final = (
     f"cmpwi cr7,{NESTED},0",
-    "bne- cr7,.+32",
+    "bne- cr7,.+36",  # inside it already: leave the outer one's copies alone
     f"li {NESTED},1",
     f"mfsrr0 {SRR0_COPY}",
     f"mfsrr1 {SRR1_COPY}",

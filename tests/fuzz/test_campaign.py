@@ -168,3 +168,12 @@ def test_costly_properties_are_asked_of_a_share_of_programs_unless_they_are_name
     asked.clear()
     done(replace(plan, properties=("deterministic",)), 40)
     assert len(asked) == 40
+
+
+def test_a_third_doorbell_inside_a_handler_that_nests_comes_to_an_end():
+    program = Program(
+        ((Op("send", 0), Op("cede")), (Op("send", 0), Op("cede"))), 2, (False, False),
+        handler_sends=True, handler_nests=True,
+    )  # fmt: skip
+    plan = Plan(("power9",), None, properties=("liveness",))
+    assert Worker(plan).do(Chunk(0, "power9", 1, given=(program,))).findings == []
