@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _Found = TypeVar("_Found")
 
 MAX_PREEMPTIONS: Final = 64
+FEW_STATES: Final = 200_000
 
 
 def deepened(
@@ -31,9 +32,18 @@ def deepened(
 
     search: one whole search. cut_of: what bounded it, in words. go_on: asked before each bounded
     search whether there is time for one; None: there is none after a search that was stopped.
-    Returns what was found, the result that counts first: everything, or else the last bound that
-    could be searched whole, or else the first search.
+    A bound on instructions makes every run finite, and states that differ in how many there were
+    are many: so if it takes more than a few states, everything is tried without it first, which
+    says more. Returns what was found, the result that counts first: everything, or else the last
+    bound that could be searched whole, or else the first search.
     """
+    if options.max_insns is not None:
+        counted = search(replace(options, max_states=min(options.max_states, FEW_STATES)))
+        if not cut_of(counted).startswith(CUT_OFF):
+            return [counted]
+        whole = search(replace(options, max_insns=None))
+        if not cut_of(whole).startswith((CUT_OFF, STOPPED)):
+            return [whole]
     found = search(options)
     seen = [found]
     if options.algorithm is not Algorithm.DFS or options.preemptions is not None:

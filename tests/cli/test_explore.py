@@ -224,6 +224,13 @@ def test_a_bound_on_instructions_is_heeded_and_said(emu, guests):
     assert json.loads(enough.out)["complete"]
 
 
+def test_a_bound_on_instructions_that_is_too_much_to_count_is_left_out(emu, guests):
+    done = emu("explore", guests / LOST, "--smt", 2, "--max-insns", "1e6", "--json")
+    report = json.loads(done.out)
+    assert report["complete"]
+    assert set(endings(done)) == {"exit 0", "exit 1"}
+
+
 def test_a_loop_without_end_comes_to_the_bound_on_instructions(emu, tmp_path):
     path = tmp_path / "count.s"
     path.write_text("_start: addi 3,3,1\n b _start\n")
