@@ -12,6 +12,7 @@ from hv.machine import machine
 from debug.test_session import program_of, random_guest
 from emu.debug import injecting
 from emu.debug.expression import parse
+from emu.debug.migrating import migrate
 from emu.debug.session import Session
 from emu.debug.stops import Catchpoint
 from emu.errors import EmuError
@@ -165,9 +166,15 @@ def test_all_of_it_mixed_with_what_is_done_by_hand(host, seed):
         somebody(source, session)
         try:
             if source.random() < 0.1:
-                by_hand = source.choice([injecting.doorbell, injecting.preempt])
-                by_hand(session, session.vcpu)
-                seen = {at: digest for at, digest in seen.items() if at < session.position}
+                by_hand = source.choice(
+                    [
+                        lambda: injecting.doorbell(session, session.vcpu),
+                        lambda: injecting.preempt(session, session.vcpu),
+                        lambda: migrate(session),
+                    ]
+                )
+                seen = {at: digest for at, digest in seen.items() if at <= session.position}
+                by_hand()
             elif source.random() < 0.1:
                 session.points.clear()
                 set_points(source, session)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from emu.debug import injecting
 from emu.debug.commands.stopping import vectors
 from emu.debug.commands.table import CommandError, command
+from emu.debug.migrating import migrate
 from emu.debug.names import ALIASES
 from emu.debug.registers import set_register
 
@@ -54,3 +55,11 @@ def _exc(it: Interpreter, text: str) -> None:
     vcpu = it.vcpu(parts[0] if len(parts) > 1 else "")
     found = vectors(it, parts[-1])
     injecting.interrupt(it.session, vcpu, found[0])
+
+
+@command("migrate", "", "save the VM and restore it in its place, with all that is pending",
+         group=CHANGING)  # fmt: skip
+def _migrate(it: Interpreter, _: str) -> None:
+    before = it.session.position
+    migrate(it.session)
+    it.say(f"saved and restored: @{before} to @{it.session.position}")
