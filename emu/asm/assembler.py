@@ -8,6 +8,7 @@ from . import directives
 from .cfi import check_closed
 from .diagnostics import suggestion
 from .encode import BRANCHES, REGISTERS, EncodeError, encode, fit, pattern_of, slots_for
+from .encoding import encode_mistake, flatten
 from .frame_tables import write_frames
 from .macros import (
     CLOSERS,
@@ -22,7 +23,6 @@ from .macros import (
 )
 from .millicode import millicode
 from .modifiers import BRANCH_MODIFIERS, HALVES, MODIFIERS
-from .parse import extent
 from .scan import Statement, split_line, split_statement
 from .sections import SHT_NOBITS
 from .source import Line, Via, physical_lines
@@ -263,10 +263,7 @@ class Assembler(State):
             else:
                 self._instruction(statement)
         except MistakeError as mistake:
-            column, width = mistake.column, mistake.width
-            if column < 0:
-                column, width = statement.head_column, len(statement.head)
-            self.report(self.line, column, width, mistake.message, mistake.label, mistake.help)
+            self.report_mistake(self.line, mistake, statement.head_column, len(statement.head))
 
     def _directive(self, statement: Statement) -> None:
         head = statement.head
@@ -369,10 +366,7 @@ class Assembler(State):
                 error.label,
             )
         except MistakeError as mistake:
-            column, width = mistake.column, mistake.width
-            if column < 0:
-                column, width = block.head_column, len(block.opener)
-            self.report(block.line, column, width, mistake.message, mistake.label, mistake.help)
+            self.report_mistake(block.line, mistake, block.head_column, len(block.opener))
 
     def _define(self, block: Block) -> None:
         name, parameters = parse_definition(block.args)
@@ -608,24 +602,3 @@ class Assembler(State):
             return self.whole(error.message, error.label, known)
         column, width = self.span(statement, operands[0].first, operands[-1].stop)
         return MistakeError(error.message, column, width, error.label)
-
-
-def flatten(operands: Sequence[Operand]) -> Iterator[tuple[Operand, Postfix, bool]]:
-    """Each value and each base register: the operand, its postfix code, whether it is a base."""
-    for operand in operands:
-        yield operand, operand.value, False
-        if operand.base is not None:
-            yield operand, operand.base, True
-
-
-def encode_mistake(state: State, statement: Statement, error: EncodeError) -> MistakeError:
-    """What the encoder found, at the operand that it means."""
-    if error.index is None:
-        return state.whole(error.message, error.label, error.help)
-    operands = state.operands(statement)
-    operand, code, is_base = list(flatten(operands))[error.index]
-    first, stop = extent(code)
-    if not is_base and operand.base is None:
-        first, stop = operand.first, operand.stop
-    column, width = state.span(statement, first, stop)
-    return MistakeError(error.message, column, width, error.label, error.help)

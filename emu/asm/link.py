@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from emu.isa.operands import Kind
 
-from .assembler import encode_mistake
 from .diagnostics import suggestion
-from .encode import BRANCHES, REGISTERS, EncodeError, encode, fit
+from .encode import BRANCHES, REGISTERS, fit
+from .encoding import late_word, value_span
 from .expressions import ExpressionError
 from .modifiers import HALVES, TOC
 from .sections import NOP, Place
@@ -146,7 +146,7 @@ class Linker:
             if isinstance(code, int):
                 values.append(code)
                 continue
-            value = self.value(code, fixup.line, partial(self._span, fixup, index))
+            value = self.value(code, fixup.line, partial(value_span, state, fixup, index))
             if value is None:
                 return
             if slot.kind in BRANCHES:
@@ -160,16 +160,9 @@ class Linker:
                 half = TOC[modifier]
                 value = fit(slot, HALVES[half](value)) if half else value
             values.append(value)
-        try:
-            word = encode(fixup.mnemonic, fixup.slots, values)
-        except EncodeError as error:
-            mistake = encode_mistake(state, fixup.statement, error)
-            column, width = mistake.column, mistake.width
-            if column < 0:
-                column, width = fixup.statement.head_column, len(fixup.mnemonic)
-            state.report(fixup.line, column, width, mistake.message, mistake.label, mistake.help)
-            return
-        self._patch(fixup.place, self._edited(fixup, values, word).to_bytes(4, state.order))
+        word = late_word(state, fixup, values)
+        if word is not None:
+            self._patch(fixup.place, self._edited(fixup, values, word).to_bytes(4, state.order))
 
     def _edited(self, fixup: InsnFixup, values: list[int], word: int) -> int:
         """The word after the edits that ld makes in programs at fixed addresses.
@@ -204,10 +197,6 @@ class Linker:
     def _toc_offset(self, code: Code) -> int:
         value = self._layout.number_of(code)
         return (value or 0) - (self._layout.toc or 0)
-
-    def _span(self, fixup: InsnFixup, index: int) -> tuple[int, int]:
-        mistake = encode_mistake(self._state, fixup.statement, EncodeError("", index))
-        return mistake.column, mistake.width
 
     def _entry(self, code: Code, value: int) -> int:
         """Where a branch to `code` goes: a function's local entry, or a descriptor's code."""

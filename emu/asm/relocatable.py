@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from emu.isa.operands import Kind
 
-from .assembler import encode_mistake
 from .dwarf import line_table
 from .elf_writer import (
     ET_REL,
@@ -27,7 +26,8 @@ from .elf_writer import (
     Strings,
     layout_file,
 )
-from .encode import BRANCHES, EncodeError, encode, fit
+from .encode import BRANCHES, fit
+from .encoding import late_word, value_span
 from .expressions import ExpressionError, Value
 from .modifiers import HALVES
 from .program import SourceLine
@@ -207,7 +207,9 @@ class Relocator:
         values: list[int] = []
         for index, (code, modifier) in enumerate(zip(fixup.values, fixup.modifiers, strict=True)):
             slot = fixup.slots.slots[index]
-            value = self._value(code, section, fixup.line, partial(self._span, fixup, index))
+            value = self._value(
+                code, section, fixup.line, partial(value_span, self.state, fixup, index)
+            )
             if value is None:
                 return
             if isinstance(value, int):
@@ -234,7 +236,7 @@ class Relocator:
                     value = Target(value.base, value.addend + place - value.minus)
             if not kind:
                 self.state.report(
-                    fixup.line, *self._span(fixup, index),
+                    fixup.line, *span(),
                     f"no relocation fills {slot.name} in this way", "an address that ld decides",
                 )  # fmt: skip
                 return
@@ -257,22 +259,10 @@ class Relocator:
         return None
 
     def _encode(self, fixup: InsnFixup, values: list[int]) -> None:
-        state = self.state
-        try:
-            word = encode(fixup.mnemonic, fixup.slots, values)
-        except EncodeError as error:
-            mistake = encode_mistake(state, fixup.statement, error)
-            column, width = mistake.column, mistake.width
-            if column < 0:
-                column, width = fixup.statement.head_column, len(fixup.mnemonic)
-            state.report(fixup.line, column, width, mistake.message, mistake.label, mistake.help)
-            return
-        at = fixup.place.offset
-        fixup.place.fragment.data[at : at + 4] = word.to_bytes(4, state.order)
-
-    def _span(self, fixup: InsnFixup, index: int) -> tuple[int, int]:
-        mistake = encode_mistake(self.state, fixup.statement, EncodeError("", index))
-        return mistake.column, mistake.width
+        word = late_word(self.state, fixup, values)
+        if word is not None:
+            at = fixup.place.offset
+            fixup.place.fragment.data[at : at + 4] = word.to_bytes(4, self.state.order)
 
 
 def _is_visible(symbol: Symbol) -> bool:

@@ -144,6 +144,12 @@ class State:
             self.diagnostics.append((line.serial + 1, 0, last))
             raise TooManyErrorsError
 
+    def report_mistake(self, line: Line, mistake: MistakeError, column: int, width: int) -> None:
+        """Report what ended a statement; column, width: of its head, for one of it as a whole."""
+        if mistake.column >= 0:
+            column, width = mistake.column, mistake.width
+        self.report(line, column, width, mistake.message, mistake.label, mistake.help)
+
     def warn(self, column: int, width: int, message: str, label: str = "") -> None:
         """Add a warning about the statement being read."""
         self.report(self.line, column, width, message, label, warning=True)
