@@ -207,9 +207,8 @@ class Relocator:
         values: list[int] = []
         for index, (code, modifier) in enumerate(zip(fixup.values, fixup.modifiers, strict=True)):
             slot = fixup.slots.slots[index]
-            value = self._value(
-                code, section, fixup.line, partial(value_span, self.state, fixup, index)
-            )
+            span = partial(value_span, self.state, fixup, index)
+            value = self._value(code, section, fixup.line, span)
             if value is None:
                 return
             if isinstance(value, int):

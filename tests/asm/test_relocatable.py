@@ -121,8 +121,9 @@ def test_what_no_relocation_can_say_is_refused():
     with pytest.raises(AssemblyError) as caught:
         assemble_object(
             " .quad there * 2\n .byte there, 0, 0, 0\n subfic 3,3,there@got@ha\n .quad there - that"
+            "\n srwi 3,3,there"
         )
-    assert [d.span.line for d in caught.value.diagnostics if d.severity == "error"] == [1, 2, 4]
+    assert [d.span.line for d in caught.value.diagnostics if d.severity == "error"] == [1, 2, 4, 5]
 
 
 def test_org_counts_from_the_beginning_of_the_section():
