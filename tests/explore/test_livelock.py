@@ -153,7 +153,7 @@ def test_a_race_of_host_code_is_not_lost_for_ever(host):
 def test_host_code_that_nothing_leads_out_of_is_a_livelock(host):
     text = columns(["l: hcall 0x1234", "b l"], initial="", head="SMT=1\n")
     (found,) = livelocks(text, host)
-    assert found.explanation == "v0 goes round for ever in host code, its guest at 0x10010"
+    assert found.explanation == "thread 0 goes round for ever at 0x1000c"
 
 
 def test_a_store_conditional_does_not_fail_for_ever_without_a_reason():
