@@ -622,10 +622,8 @@ static uint64_t next_time(const emu_search *s)
             const emu_vcpu *v = vcpu_of(s, thread);
             if (t->lpcr & LPCR_HDICE)
                 times[0] = t->hdec_expires;
-            if (v->dec_armed) {
-                uint64_t at = v->dec_expires - emu_subproc_at(s->m, t->subproc)->tb_offset;
-                times[1] = (int64_t)at < 0 ? 0 : at;   /* before timebase 0: past */
-            }
+            if (v->dec_armed)      /* below zero by less than half its range: due already */
+                times[1] = now + emu_to_decrementer(t, v, now + emu_subproc_at(s->m, t->subproc)->tb_offset);
         } else if (s->e && s->actors[actor].node && node_of(s, actor)->op == EMU_OP_AWAIT) {
             const emu_node *n = node_of(s, actor);
             const uint64_t *list = emu_engine_list(s->e, n);

@@ -544,7 +544,7 @@ class Search:
         if facts.cut_preemptions:
             bounds.append(f"exhaustive up to {options.preemptions} preemptions")
         if facts.cut_timers:
-            bounds.append(f"time passed at most {options.timers} times")
+            bounds.append(time_passed(options.timers))
         return ", ".join(bounds)
 
     def _ended(self, cut: str) -> Ended:
@@ -598,6 +598,11 @@ class Search:
         out = ffi.new("emu_choice[]", max(1, length))
         lib.emu_search_schedule(self._handle, violation, index, out, length)
         return tuple(Choice(c.actor, _KINDS[c.kind]) for c in out[0:length])
+
+
+def time_passed(times: int) -> str:
+    """The bound on how often time passes, in words."""
+    return f"time passed at most {times} times"
 
 
 def _check(status: int) -> None:

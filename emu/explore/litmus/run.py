@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -19,7 +20,7 @@ from emu.explore.litmus.verdict import Outcome, Result, Violation, unwanted
 from emu.explore.livelock import RULE as LIVELOCK
 from emu.explore.livelock import lasso, sentence
 from emu.explore.schedule import short_text
-from emu.explore.search import UNLIMITED, Algorithm
+from emu.explore.search import UNLIMITED, Algorithm, time_passed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -65,6 +66,8 @@ def run(
         at_end = [(lib.EMU_JUDGE_EQUAL, stage.at_end, 1), (lib.EMU_JUDGE_AND, 0, 0)]
         stage.search.never([*program, *at_end])
     ended = stage.search.run(progress)
+    if "Timers" in test.header and ended.cut == time_passed(stage.search.options.timers):
+        ended.cut = ""  # that is what the test is about
     if look is not None:
         look(stage)
     violations = [_violation(stage, rules, wrong) for wrong in ended.violations]
@@ -162,8 +165,19 @@ def search_options(test: Litmus, options: Options) -> Options:
         landing=True,
         forget=_srr_is_only_for_handlers(test),
         livelocks=test.header.get("Livelock", "").lower() != "allowed",
+        timers=max(options.timers, _timers(test)),
     )
     return replace(exact, ample=False) if test.prohibitions else exact
+
+
+def _timers(test: Litmus) -> int:
+    """`Timers=N`: how often time may pass in a run. Raises LitmusError."""
+    text = test.header.get("Timers", "0").strip()
+    if not re.fullmatch(r"[0-9]{1,4}", text):
+        at = test.text.find("Timers")
+        problem = Problem(f"Timers must be a number from 0 to 9999, got {text[:40]}", at, at + 6)
+        raise LitmusError(test.path, test.text, [problem])
+    return int(text)
 
 
 def _violation(stage: Stage, rules: Sequence[Violation], wrong: Wrong) -> Violation:

@@ -148,7 +148,11 @@ def prepare(
 def bare_stage(guest: Guest, options: Options, machine: Machine) -> Stage:
     """Without a hypervisor: every thread holds its vcpu for ever."""
     load(machine, guest)
-    search = Search(machine, options if guest.may_loop else replace(options, livelocks=False))
+    if not guest.may_loop:
+        options = replace(options, livelocks=False)
+    if options.timers and any(_writes_dec(word) for word in guest.words.values()):
+        options = replace(options, ample=False)  # an interrupt that no thread's code shows
+    search = Search(machine, options)
     places = []
     for index in range(len(guest.entries)):
         first = index - index % guest.smt
@@ -278,6 +282,11 @@ def _looked_at(guest: Guest) -> dict[int, int]:
                 masks[place.thread] |= 1 << register_bit(place.name)
     spans = zip(guest.entries, guest.ends, masks, strict=True)
     return {address: each for first, end, each in spans for address in range(first, end + 1, 4)}
+
+
+def _writes_dec(word: int) -> bool:
+    """Whether it is mtspr DEC."""
+    return word & 0xFC1FFFFE == 0x7C1603A6
 
 
 def _reads_spr(word: int, number: int) -> bool:
