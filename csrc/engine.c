@@ -375,15 +375,15 @@ typedef struct {
 static view view_of(emu_machine *m)
 {
     uint64_t *w = emu_words(m);
-    uint64_t actors = emu_area_start(m, EMU_AREA_ACTOR);
+    uint64_t actors = m->area[EMU_AREA_ACTOR];
     return (view){
         .machine = m,
         .w = w,
-        .state = (emu_machine_state *)(w + emu_area_start(m, EMU_AREA_MACHINE)),
-        .vcpu = (emu_vcpu *)(w + emu_area_start(m, EMU_AREA_VCPU)),
-        .thread = (emu_thread *)(w + emu_area_start(m, EMU_AREA_THREAD)),
+        .state = (emu_machine_state *)(w + m->area[EMU_AREA_MACHINE]),
+        .vcpu = (emu_vcpu *)(w + m->area[EMU_AREA_VCPU]),
+        .thread = (emu_thread *)(w + m->area[EMU_AREA_THREAD]),
         .actor = (emu_actor *)(w + actors),
-        .nactors = (uint32_t)((emu_area_start(m, EMU_AREA_HOST) - actors) * sizeof *w / sizeof(emu_actor)),
+        .nactors = (uint32_t)((m->area[EMU_AREA_HOST] - actors) * sizeof *w / sizeof(emu_actor)),
     };
 }
 

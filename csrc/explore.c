@@ -221,6 +221,7 @@ int emu_search_never(emu_search *s, const emu_judge *program, uint32_t n)
         return -1;
     memcpy(copy, program, n * sizeof *copy);
     *end = s->rules.used;
+    s->early_rules |= may_hold_early(s, program, n);
     return 0;
 }
 

@@ -195,6 +195,7 @@ struct emu_search {
     uint32_t crossed[MAX_ACTORS];
     array rules;                   /* emu_judge, all programs behind each other */
     array rule_ends;               /* uint64_t */
+    int early_rules;               /* some may be true of a state that is no end */
     int forbidden;                 /* by a rule: the state that check_state saw last */
     uint32_t nactors;
     int reserves;                  /* the code holds l*arx */
@@ -338,6 +339,8 @@ void reach_code(emu_search *s, const emu_point *p);
 
 /* One more end state (or run) with the values of now; 1: a new outcome, 0: known, -1: out of memory. */
 int add_outcome(emu_search *s);
+/* Whether a rule may be true of a state that is no end. */
+int may_hold_early(const emu_search *s, const emu_judge *program, uint32_t n);
 /* These two: 1 if something new was found, -1: out of memory. The first checks the rules in the state of now. */
 int check_state(emu_search *s, int at_end);
 int add_violation(emu_search *s, uint32_t kind, uint32_t rule);

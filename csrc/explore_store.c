@@ -212,11 +212,43 @@ static int judge(const emu_search *s, uint64_t rule, const uint64_t *values)
     return depth && stack[depth - 1];
 }
 
+int may_hold_early(const emu_search *s, const emu_judge *program, uint32_t n)
+{
+    enum { NO, YES, PERHAPS } stack[MAX_JUDGE_DEPTH];
+    const emu_show *shown = s->shown.at;
+    uint32_t depth = 0;
+    for (uint32_t i = 0; i < n; i++)
+        switch ((emu_judge_op)program[i].op) {
+        case EMU_JUDGE_TRUE:  stack[depth++] = YES; break;
+        case EMU_JUDGE_FALSE: stack[depth++] = NO; break;
+        case EMU_JUDGE_EQUAL:
+        case EMU_JUDGE_LESS: {
+            int is_zero = shown[program[i].index].kind == EMU_SHOW_END_ANY;
+            int zero_does = (program[i].op == EMU_JUDGE_LESS) == (program[i].value != 0);
+            stack[depth++] = !is_zero ? PERHAPS : zero_does ? YES : NO;
+            break;
+        }
+        case EMU_JUDGE_NOT:
+            if (stack[depth - 1] != PERHAPS)
+                stack[depth - 1] = stack[depth - 1] == NO ? YES : NO;
+            break;
+        case EMU_JUDGE_AND:
+        case EMU_JUDGE_OR: {
+            int both = program[i].op == EMU_JUDGE_AND;
+            depth--;
+            if (stack[depth] == (both ? NO : YES) || stack[depth - 1] == (both ? YES : NO))
+                stack[depth - 1] = stack[depth];
+            break;
+        }
+        }
+    return depth && stack[depth - 1] != NO;
+}
+
 int check_state(emu_search *s, int at_end)
 {
     int news = 0;
     s->forbidden = 0;
-    if (!s->rule_ends.used)
+    if (!s->rule_ends.used || !(at_end || s->early_rules))
         return 0;
     uint64_t *values = array_more(&s->values, s->shown.used, sizeof *values);
     if (!values)
