@@ -370,6 +370,12 @@ void emu_search_hold(emu_search *s, int on)
 int emu_search_fine(emu_search *s, int on)
 {
     int before = s->o.fine != 0;
+    if (on && !before) {
+        s->coarse_locks = s->nlocks;
+        s->nlocks = 0;             /* what they guard is everybody's */
+    } else if (!on && before) {
+        s->nlocks = s->coarse_locks;
+    }
     s->o.fine = (uint32_t)(on != 0);
     return before;
 }

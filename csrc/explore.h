@@ -189,6 +189,7 @@ struct emu_search {
     int handlers;                  /* there is code at interrupt vectors */
     int again;                     /* a claim was broken */
     uint64_t locks[MAX_LOCKS];     /* words */
+    uint32_t coarse_locks;         /* how many there are, see emu_search_fine */
     uint32_t nlocks, spins;        /* spins: those that are waited for, as bits */
     int hold;                      /* see emu_search_hold */
     int single;                    /* see emu_search_single */

@@ -149,10 +149,12 @@ def test_a_race_of_host_code_is_not_lost_for_ever(host):
     assert not livelocks(CEDES_UNTIL_STORED, host)
 
 
+CALLS = columns(["l: hcall 0x1234", "b l"], initial="", head="SMT=1\n")
+
+
 @pytest.mark.parametrize("host", HOSTS)
 def test_host_code_that_nothing_leads_out_of_is_a_livelock(host):
-    text = columns(["l: hcall 0x1234", "b l"], initial="", head="SMT=1\n")
-    (found,) = livelocks(text, host)
+    (found,) = livelocks(CALLS, host)
     assert found.explanation == "thread 0 goes round for ever at 0x1000c"
 
 
@@ -213,6 +215,7 @@ def first_case(text, host, bugs=()):
         (doorbell(head="EE=0,0\n"), "power8", ()),
         (doorbell(head="EE=0,0\n"), "power9", ()),
         (doorbell(head="EE=0,1\nStart=cold\n"), "power9", ("lost-kick",)),
+        *[(CALLS, host, ()) for host in HOSTS],
     ],
 )
 def test_a_livelock_is_replayed_twice_round(text, host, bugs):
