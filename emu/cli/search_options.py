@@ -20,8 +20,8 @@ def algorithm_of(
     rr, the default of a run, stands for every schedule; random and pct[:D] for a sample of them.
     Raises ConfigError for what a search cannot heed, and if the two contradict each other.
     """
-    name, _, number = schedule.partition(":")
-    if name not in {"rr", "random", "pct"} or (number and name != "pct"):
+    name, colon, number = schedule.partition(":")
+    if name not in {"rr", "random", "pct"} or (colon and name != "pct"):
         raise ConfigError(
             "a search takes every schedule (rr), or samples them (random, pct[:D]); turns have no "
             f"length in it, and a saved one is for emu replay; got --schedule {schedule[:60]}"
@@ -29,7 +29,7 @@ def algorithm_of(
     asked = algorithm or ("dfs" if name == "rr" else name)
     if name not in {"rr", asked}:
         raise ConfigError(f"--schedule {name} and --algorithm {asked} contradict each other")
-    if number:
+    if colon:
         if not (number.isdigit() and 1 <= int(number[:3]) <= MAX_DEPTH):
             raise ConfigError(f"the D of pct must be 1 to {MAX_DEPTH}, got {number[:20]}")
         if depth not in {None, int(number)}:

@@ -243,6 +243,7 @@ def test_a_loop_without_end_comes_to_the_bound_on_instructions(emu, tmp_path):
         (["--schedule", "rr:10"], "turns have no length"),
         (["--schedule", "turns.txt"], "is for emu replay"),
         (["--schedule", "pct:9"], "must be 1 to 8"),
+        (["--schedule", "pct:"], "must be 1 to 8"),
         (["--schedule", "random", "--algorithm", "dfs"], "contradict"),
         (["--schedule", "random", "--preemptions", "1"], "dfs only"),
         (["--max-insns", "5", "--algorithm", "dpor"], "every algorithm but dpor"),
