@@ -91,7 +91,7 @@ class Program:
 
     segments: in order of address, not overlapping. entry: where vcpus begin. lines: in order of
     address. abi: ELF ABI version (1 or 2), 0 if the source does not say. relative: addresses are
-    from an unknown load address (ET_DYN).
+    from an unknown load address (ET_DYN). offset: how far from the file's addresses it lies.
     """
 
     name: str
@@ -104,6 +104,7 @@ class Program:
     functions: tuple[Function, ...] = ()
     abi: int = 0
     relative: bool = False
+    offset: int = 0
     warnings: tuple[Diagnostic, ...] = ()
     sources: tuple[str, ...] = ()
 
@@ -129,6 +130,7 @@ class Program:
                 replace(section, address=section.address + offset) for section in self.sections
             ),
             relative=False,
+            offset=self.offset + offset,
         )
 
     def read(self, address: int, size: int) -> bytes:

@@ -399,6 +399,8 @@ class Stub:
             return b"QC%x" % (self.general + 1) if self.there else EMPTY
         if name == b"Attached":
             return b"1"
+        if name == b"Offsets":
+            return self._offsets()
         if name == b"fThreadInfo":
             ids = [b"%x" % (v.index + 1) for v in self.session.host.vcpus]
             return b"m" + b",".join(ids) if self.there else b"l"
@@ -412,6 +414,11 @@ class Stub:
         if name == b"Rcmd":
             return self._command(from_hex(rest).decode("utf-8", "replace"))
         return EMPTY
+
+    def _offsets(self) -> bytes:
+        """Say how far a position-independent program lies from the addresses in its file."""
+        offset = 0 if self.session.program is None else self.session.program.offset
+        return b"Text=%x;Data=%x;Bss=%x" % (offset, offset, offset) if offset else EMPTY
 
     def _command(self, line: str) -> bytes:
         """Do what `monitor` says, for gdb's thread; which one that is, gdb decides alone."""

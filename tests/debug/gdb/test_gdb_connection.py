@@ -137,6 +137,19 @@ def test_leaving_ends_a_stub_on_pipes(gdb, leave, packet, words):
     assert packet is None or said.sent(packet)
 
 
+def test_symbols_of_a_position_independent_program_move_with_it(gdb, oracle, tmp_path):
+    source, made, program = tmp_path / "pie.s", tmp_path / "pie.o", tmp_path / "pie.elf"
+    source.write_text(".globl _start\n_start: bl f\nb .\nf: li 3,1\nblr\n.data\n.quad 1\n")
+    tools = [oracle(f"powerpc64-linux-gnu-{tool}") for tool in ("as", "ld")]
+    subprocess.run([tools[0], "-g", "-mregnames", source, "-o", made], check=True)
+    subprocess.run([tools[1], "-pie", "--no-dynamic-linker", made, "-o", program], check=True)
+    said = gdb("break f", "continue", "info symbol $pc", "p/x (long)&f - (long)&_start",
+               guest=program, options="--smt 1")  # fmt: skip
+    assert "Breakpoint 1, f () at" in said
+    assert "f in section .text" in said
+    assert said[1] == "0x8"
+
+
 def test_symbols_come_from_the_stub_if_gdb_has_none(oracle, elf):
     stub = f"target remote | {STUB} --stdio {elf('doorbell')}"
     done = subprocess.run(

@@ -43,6 +43,12 @@ def test_the_sequence_of_a_connection(stub):
     assert bytes.fromhex(stub.handle(b"qThreadExtraInfo,2").decode()) == b"host TIR=1"
 
 
+def test_gdb_is_told_where_a_position_independent_program_lies(stub):
+    assert stub.handle(b"qOffsets") == b""
+    stub.session.program = stub.session.program.moved(0x400000)
+    assert stub.handle(b"qOffsets") == b"Text=400000;Data=400000;Bss=400000"
+
+
 def test_threads_are_vcpus_from_one(stub):
     assert stub.handle(b"T1") == b"OK"
     assert stub.handle(b"T3") == b"E16"
