@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -68,6 +69,20 @@ def test_a_killed_process_costs_nothing_but_time():
     assert first not in executor.pids
     executor.close()
     assert found == {task.number: do_chunks(__version__, PLAN, task.chunks) for task in tasks}
+
+
+def test_a_timed_campaign_goes_on_when_a_process_is_killed():
+    plan = replace(PLAN, runs=None, seconds=4)
+    executor = Processes(plan, 2)
+    pids = executor.pids
+    timer = threading.Timer(0.5, lambda: os.kill(pids[0], signal.SIGKILL))
+    timer.start()
+    told = []
+    total = campaign(plan, lambda total, _elapsed: told.append(total.programs), executor)
+    assert executor.lost == 1
+    assert told == sorted(set(told))
+    assert total.programs == told[-1]
+    assert all(map(gone, pids))
 
 
 def test_a_process_that_dies_idle_is_replaced():
