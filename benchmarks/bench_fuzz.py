@@ -24,14 +24,13 @@ from typing import TYPE_CHECKING
 
 from emu.explore.zoo import ZOO, concerned
 from emu.fuzz.campaign import PARENTS, campaign
-from emu.fuzz.plan import CHUNK, Chunk, Plan
+from emu.fuzz.plan import CHUNK, HOSTS, Chunk, Plan
 from emu.fuzz.programs import Bounds
 from emu.fuzz.worker import Worker
 
 if TYPE_CHECKING:
     from emu.fuzz.plan import Batch
 
-HOSTS = ("power9", "power8", "power7")
 ROUNDS = 5
 CHUNKS = 4  # of one measurement
 STARTS = 20
@@ -120,7 +119,7 @@ def zoo(names: list[str], seeds: int, limit: float) -> None:
     print(f"{'bug':28} {'median s':>8}  found  seconds of each seed; first finding")
     for name in names:
         times, first = [], "-"
-        hosts = concerned((name,), ("power7", "power8", "power9"))
+        hosts = concerned((name,), HOSTS)
         for seed in range(seeds):
             began = time.process_time()
             total = _hunt(Plan(hosts, None, 1e9, bugs=(name,), seed=seed), began + limit)

@@ -99,6 +99,7 @@ def command(
     from emu.fuzz.campaign import campaign
     from emu.fuzz.corpus import Folder
     from emu.fuzz.coverage import coverage_text
+    from emu.fuzz.plan import HOSTS as ALL_HOSTS
     from emu.fuzz.plan import Batch, Plan
     from emu.fuzz.programs import Bounds
     from emu.fuzz.properties import chosen
@@ -112,7 +113,7 @@ def command(
     for host in hosts:
         must_concern(bugs, host)
     plan = Plan(
-        hosts=hosts or concerned(bugs, HOSTS),
+        hosts=hosts or concerned(bugs, ALL_HOSTS),
         runs=DEFAULT_RUNS if runs is None and seconds is None else runs,
         seconds=seconds,
         properties=properties,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from emu.fuzz.programs import Program
 
 CHUNK: Final = 25  # programs that are drawn together
+HOSTS: Final = ("power9", "power8", "power7")  # those with smaller searches first
 
 
 @dataclass(frozen=True, slots=True)
