@@ -73,6 +73,7 @@ typedef enum {
     EMU_SHOW_MEMORY,           /* `nbytes` at real address `ref`, in the byte order of `little` */
     EMU_SHOW_ANY,              /* 1 if any of the search's tests of group `ref` is true */
     EMU_SHOW_END_ANY,          /* the same, but only in a state without any choice, else 0 */
+    EMU_SHOW_TIME,             /* 1 if something is to happen at a time that has not come */
     EMU_SHOW_SPENT             /* 1 if the run has no instructions left */
 } emu_show_kind;
 

@@ -193,6 +193,9 @@ void show_values(const emu_search *s, int at_end, uint64_t *values)
             values[i] = (uint64_t)(at_end && any_true(s, shown->ref) && !is_spent(s) &&
                                    !s->shadow[s->nwords + OWN_TRAP]);
             break;
+        case EMU_SHOW_TIME:
+            values[i] = (uint64_t)time_may_pass(s);
+            break;
         case EMU_SHOW_SPENT:
             values[i] = (uint64_t)is_spent(s);
             break;

@@ -183,9 +183,10 @@ class GuestStage:
         shown += [vcpu.arch.dec_armed for vcpu in vm.vcpus]
         shown += [host.node_ref(actor) for actor in range(len(host.actors))]
         shown += [search.trap, search.trap + 1]
+        shown += [vcpu.ceded for vcpu in vm.vcpus]
         if asked.end is not None:
             shown += [vcpu.arch.nia for vcpu in vm.vcpus]
-        search.show([Show(lib.EMU_SHOW_SPENT)])
+        search.show([Show(lib.EMU_SHOW_SPENT), Show(lib.EMU_SHOW_TIME)])
         search.show([Show(lib.EMU_SHOW_END_ANY, vcpu.index) for vcpu in vm.vcpus])
         search.show([Show(lib.EMU_SHOW_WORD, ref) for ref in shown])
         for rule in asked.never:
@@ -239,7 +240,7 @@ class GuestStage:
 
     def _place(self, register: Register) -> int:
         """Where, among the values that the search shows, a register is."""
-        return 1 + len(self._vcpus) + 2 + self._registers.index(register)
+        return 2 + len(self._vcpus) + 2 + self._registers.index(register)
 
     def _values(self, values: Sequence[int]) -> str:
         shown = self._asked.shown
@@ -261,13 +262,14 @@ class GuestStage:
 
     def _how(self, values: Sequence[int]) -> tuple[str, str]:
         count = len(self._vcpus)
-        spent, *rest = values
+        spent, time, *rest = values
         lost, rest = rest[:count], rest[count:]
         stopped, status, *rest = rest
         rest = rest[len(self._registers) :]
         armed, rest = rest[:count], rest[count:]
         nodes, rest = rest[: len(self.host.actors)], rest[len(self.host.actors) :]
-        (trap, nia), places = rest[:2], rest[2:]
+        (trap, nia), rest = rest[:2], rest[2:]
+        ceded, places = rest[:count], rest[count:]
         if stopped:
             bad = f"the guest reports failure, status {status}" if status else ""
             return f"exit {status}", bad
@@ -284,8 +286,12 @@ class GuestStage:
             return f"lost wakeup: {who}", f"{who} waits for ever for what is pending for it"
         if self._asked.end in places:
             return "exit 0", ""
-        if any(armed) or self._waits_for_time(nodes):
+        if time:
             return "waits for time to pass", ""
+        late = [v.name for v, a, c in zip(self._vcpus, armed, ceded, strict=True) if a and c]
+        if late:
+            who = " ".join(late)
+            return f"lost wakeup: {who}", f"{who} sleeps for ever, and no decrementer wakes it"
         return "deadlock", self._stuck(nodes) or "no vcpu can ever run again"
 
     def _where(self, nia: int) -> str:
@@ -295,11 +301,6 @@ class GuestStage:
             return f"{nia:#x}"
         address, name = max(labels)
         return f"{nia:#x} <{name}{f'+{nia - address:#x}' if nia > address else ''}>"
-
-    def _waits_for_time(self, nodes: list[int]) -> bool:
-        """Whether host code waits for a deadline, which the search did not let come."""
-        ops = (self.host.automaton.op(node) for node in nodes if node)
-        return any(isinstance(op, Await) and op.deadline and not op.conditions for op in ops)
 
     def _stuck(self, nodes: list[int]) -> str:
         """Which host code waits for what it is owed, if any does."""

@@ -224,7 +224,8 @@ def _litmus_scene(
         if goes_round(case):
             return False  # what comes to an end does not
         if condition is None:
-            return bool(stage.trapped(values) or stage.stuck(values[len(stage.watched) :]))
+            stuck = stage.stuck(values[len(stage.watched) :])
+            return bool(stage.trapped(values) or stage.overslept(values) or stuck)
         shown = zip(stage.watched, values, strict=False)
         return holds(condition, {o: stage.guest.value(o, raw) for o, raw in shown})
 

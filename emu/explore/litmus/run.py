@@ -255,9 +255,12 @@ def _outcomes(test: Litmus, stage: Stage, ended: Ended) -> tuple[list[Outcome], 
             found.times + (known.count if known else 0),
             known.schedule if known else found.schedule,
         )
-        words = stage.stuck(found.values[count:])
-        if words and words not in stuck:
-            stuck[words] = Violation("deadlock", words, stage.schedule_text(found.schedule))
+        for rule, words in (
+            ("deadlock", stage.stuck(found.values[count:])),
+            ("lost", stage.overslept(found.values)),
+        ):
+            if words and words not in stuck:
+                stuck[words] = Violation(rule, words, stage.schedule_text(found.schedule))
     return list(outcomes.values()), list(stuck.values())
 
 

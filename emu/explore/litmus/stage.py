@@ -72,12 +72,16 @@ class Places:
 
 @dataclass(slots=True)
 class Stage:
-    """A search that is ready to run. watched: what it shows, in this order."""
+    """A search that is ready to run. watched: what it shows, in this order.
+
+    clocked: its guest sets a decrementer.
+    """
 
     guest: Guest
     search: Search
     watched: list[Observable]
     host: Host | None = None
+    clocked: bool = False
 
     @property
     def at_end(self) -> int:
@@ -100,6 +104,20 @@ class Stage:
         text = disassemble(self.guest.words.get(nia, 0), nia)
         where = f"{nia:#x} ({' '.join(text.split())})" if nia in self.guest.words else f"{nia:#x}"
         return f"thread {vcpu - 1} took interrupt {vector:#x} at {where}, and nobody handles it"
+
+    def overslept(self, values: Sequence[int]) -> str:
+        """Who sleeps for ever with its decrementer armed, in words; empty if nobody does.
+
+        values: everything that the search shows of an end state.
+        """
+        if not self.clocked:
+            return ""
+        time, *rest = values[self.at_end + 3 : -1]
+        armed, asleep = rest[: len(rest) // 2], rest[len(rest) // 2 :]
+        for thread, (is_armed, sleeps) in enumerate(zip(armed, asleep, strict=True)):
+            if is_armed and sleeps and not time:
+                return f"thread {thread} sleeps for ever, and its decrementer does not wake it"
+        return ""
 
     def stuck(self, nodes: Sequence[int]) -> str:
         """Who waits for ever for what is owed to him, in words; empty if nobody does.
@@ -255,8 +273,16 @@ def _finished(
     search.test(ends, Term(0, 0, zero=True))  # true in every state, so shown in every end state
     search.show([Show(lib.EMU_SHOW_END_ANY, ends)])
     search.show([Show(lib.EMU_SHOW_WORD, search.trap + i) for i in (0, 1)])
+    clocked = any(_writes_dec(word) for word in guest.words.values())
+    if clocked:
+        armed = [machine.ref("vcpu", index, "dec_armed") for index in range(len(places))]
+        search.show([Show(lib.EMU_SHOW_TIME)])
+        search.show([Show(lib.EMU_SHOW_WORD, ref) for ref in armed])
+        search.show(
+            [Show(lib.EMU_SHOW_ANY, _group(GhostKind.BLOCKED, i)) for i in range(len(places))]
+        )
     search.show([Show(lib.EMU_SHOW_SPENT)])
-    return Stage(guest, search, watched, host)
+    return Stage(guest, search, watched, host, clocked)
 
 
 def _share(search: Search, guest: Guest, places: list[Places], observable: Observable) -> None:

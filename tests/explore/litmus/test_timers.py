@@ -9,8 +9,10 @@ from emu.explore.litmus.parse import load, parse
 from emu.explore.litmus.problems import LitmusError
 from emu.explore.litmus.run import run
 from emu.explore.litmus.verdict import judge
+from emu.explore.livelock import RULE
 from emu.explore.replay import case_of, replay
 from emu.explore.search import Algorithm, Options
+from emu.hv.edit import Edit, applied
 
 TESTS = Path(__file__).resolve().parents[3] / "guests" / "litmus"
 OPTIONS = Options(spurious=True)
@@ -115,3 +117,20 @@ exists (true)
     for timers in ("Timers=0", "Timers=1"):
         assert not run(parse(test % (timers, "stw r2,0(r1)")), OPTIONS, "power9").violations
     assert not run(parse(test % ("Timers=1", "nop")), OPTIONS, "power9").violations
+
+
+@pytest.mark.parametrize("where", ["kvmppc_vcore_blocked", "kvmppc_vcpu_woken"])
+def test_a_sleep_that_no_decrementer_ends_is_a_lost_wakeup(where):
+    edits = {
+        "kvmppc_vcore_blocked": (
+            "yield Await(nonzero(vcpu.awake), deadline=vcpu.timer)",
+            "yield Await(nonzero(vcpu.awake))",
+        ),
+        "kvmppc_vcpu_woken": ("return expired", "return False"),
+    }
+    test = load(TESTS / "dec-cede.litmus")
+    with applied([Edit(f"emu.hv.cede:{where}", *edits[where])]):
+        result = run(test, OPTIONS, "power9")
+        violations = [v for v in result.violations if v.rule in ("lost", RULE)]
+        assert violations
+        assert replay(case_of(test, "power9", OPTIONS, violations[0])).reproduced
