@@ -12,7 +12,7 @@ import click
 
 from emu.cli.exit_codes import EXIT_OK, EXIT_VIOLATION
 from emu.explore.zoo import ZOO, bug
-from emu.explore.zoo.matrix import Row, rows, tests_in
+from emu.explore.zoo.matrix import Cell, Row, rows, tests_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +29,8 @@ WIDTH = 92
               help="Run the bugs, all or those named, against every litmus test.")  # fmt: skip
 @click.option("--named-tests", is_flag=True,
               help="Of the matrix: only the tests that an entry names.")  # fmt: skip
+@click.option("--cells", is_flag=True,
+              help="Of the matrix: a line for each bug and test, not only their number.")
 @click.option("--jobs", type=click.IntRange(1, 256), default=1, show_default=True,
               help="Of the matrix: processes, a bug at a time each.")  # fmt: skip
 @click.option("--tests", type=click.Path(file_okay=False, exists=True, path_type=Path),
@@ -40,6 +42,7 @@ def command(
     *,
     matrix: bool,
     named_tests: bool,
+    cells: bool,
     jobs: int,
     tests: Path,
     as_json: bool,
@@ -52,7 +55,7 @@ def command(
     chosen = [bug(name) for name in names] or list(ZOO.values())
     if matrix:
         found = rows(chosen, tests_in(tests), every_test=not named_tests, jobs=jobs)
-        return _matrix(found, as_json=as_json)
+        return _matrix(found, cells=cells, as_json=as_json)
     if as_json:
         click.echo(json.dumps({"schema": 1, "bugs": [_object(entry) for entry in chosen]}))
     elif names:
@@ -113,7 +116,7 @@ def _object(entry: Bug) -> dict[str, object]:
     }
 
 
-def _matrix(found: Iterator[Row], *, as_json: bool) -> int:
+def _matrix(found: Iterator[Row], *, cells: bool, as_json: bool) -> int:
     done: list[Row] = []
     if not as_json:
         click.echo(
@@ -124,6 +127,8 @@ def _matrix(found: Iterator[Row], *, as_json: bool) -> int:
         done.append(row)
         if not as_json:
             click.echo(_line(row))
+            for cell in row.cells if cells else ():
+                click.echo(_cell_line(cell))
     if as_json:
         click.echo(json.dumps({"schema": 1, "matrix": [_row_object(row) for row in done]}))
     return EXIT_OK if all(row.found for row in done) else EXIT_VIOLATION
@@ -141,6 +146,12 @@ def _line(row: Row) -> str:
         f"{row.bug.name:28} {by:24} {first.states:8} {first.seconds:5.2f} s {steps:>5} "
         f"{switches:>8} {medians}  {failed} of {len(row.cells)}"
     )
+
+
+def _cell_line(cell: Cell) -> str:
+    verdict = "found" if cell.failures else "-"
+    by = f"{cell.test}@{cell.host.removeprefix('power')}"
+    return f"  {verdict:5}  {by:26} {cell.states:8} {cell.seconds:5.2f} s  {cell.extent}"
 
 
 def _row_object(row: Row) -> dict[str, object]:

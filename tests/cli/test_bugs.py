@@ -77,6 +77,19 @@ def test_the_matrix_says_what_was_found(emu):
     assert set(row["median_executions"]) == {"random", "pct", "pos"}
 
 
+def test_the_matrix_has_a_line_for_each_bug_and_test(emu, guests, tmp_path):
+    for name in ("send-enter", "send-enabled", "prod-cede"):
+        text = (guests / "litmus" / f"{name}.litmus").read_text()
+        (tmp_path / f"{name}.litmus").write_text(text)
+    ended = emu("bugs", "--kill-matrix", "--cells", "--tests", tmp_path, "lost-kick")
+    lines = [line.split()[:2] for line in ended.out.splitlines() if line.startswith("  ")]
+    assert sorted(lines) == [
+        ["-", "prod-cede@9"],
+        ["-", "send-enabled@9"],
+        ["found", "send-enter@9"],
+    ]
+
+
 def test_the_matrix_is_the_same_on_several_processes(emu):
     def found(*more):
         ended = emu("bugs", "--kill-matrix", "--named-tests", "lost-kick", "tag-ignored", *more)
