@@ -123,6 +123,41 @@ def test_a_guest_that_spins_for_a_doorbell_ends_if_it_can_take_it(emu, tmp_path)
         assert emu("replay", tmp_path / f"wait-{host}-livelock.case").code == 7
 
 
+def test_the_debugger_goes_once_round_a_livelock(emu, tmp_path):
+    path = tmp_path / "round.s"
+    path.write_text("_start: ld 5,-8(1); addi 6,5,1; b _start\n")
+    assert emu("explore", path, "--save", tmp_path).code == 7
+    done = emu("replay", tmp_path / "round-power9-livelock.case", "--debug", "--batch",
+               "--ex", "continue", "--ex", "reverse-continue", "--ex", "choose")  # fmt: skip
+    assert done.code == 0
+    assert done.out.count("steps lead back to where they began, for ever") == 2
+    assert "the beginning of history" in done.out
+
+
+TWO_ON_A_THREAD = """
+_start: cmpwi 3,0
+ lis 6,0x10
+ bne 1f
+0: ld 5,0(6); cmpdi 5,1; bne 0b
+ li 4,0; li 3,0; ori 3,3,0xf100; sc 1
+1: li 5,1
+ std 5,0(6)
+2: b 2b
+"""
+
+
+@pytest.mark.parametrize("host", ["power7", "power8"])
+def test_a_time_slice_of_the_hypervisor_lets_the_next_vcore_in(emu, tmp_path, host):
+    path = tmp_path / "two.s"
+    path.write_text(TWO_ON_A_THREAD)
+    options = ("--host", host, "--smt", 1, "--vcpus", 2)
+    done = emu("explore", path, *options, "--timers", 0)
+    assert (done.code, done.out) == (0, "no interleaving comes to an end\n")
+    assert done.err.startswith("exhaustive, but time never passed")
+    done = emu("explore", path, *options, "--timers", 1)
+    assert (done.code, done.out.split(":>")[1]) == (0, "exit 0\n")
+
+
 def test_a_guest_that_prints_or_polls_the_time_for_ever_goes_on(emu, tmp_path):
     path = tmp_path / "busy.s"
     path.write_text("_start: li 3,0x58; li 4,0; li 5,1; lis 6,0x4100; sc 1; b _start\n")
