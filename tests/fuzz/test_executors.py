@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import threading
@@ -11,6 +12,7 @@ from dataclasses import replace
 import pytest
 
 from emu import __version__
+from emu.cli import exit_code_of
 from emu.errors import ConfigError
 from emu.fuzz.campaign import campaign
 from emu.fuzz.cluster import Cluster
@@ -171,6 +173,17 @@ def test_a_killed_worker_of_a_cluster_costs_nothing_but_time(scheduler):
     total = campaign(PLAN, silent, executor)
     killing.join()
     assert total == campaign(PLAN, silent)
+
+
+def test_the_command_line_uses_a_cluster(scheduler, tmp_path, capsys):
+    arguments = ["fuzz", "--host", "power9", "--vcpus", "2", "--runs", "30", "--json"]
+    arguments += ["--property", "liveness", "--out", str(tmp_path)]
+    assert exit_code_of([*arguments, "--scheduler", scheduler.scheduler_address]) == 0
+    there = json.loads(capsys.readouterr().out)
+    assert exit_code_of(arguments) == 0
+    here = json.loads(capsys.readouterr().out)
+    assert there["coverage"] == here["coverage"]
+    assert (there["runs"], there["states"]) == (30, here["states"])
 
 
 def test_a_scheduler_that_is_not_there_is_said():
