@@ -20,6 +20,7 @@ from emu.debug.gdb.packets import (
 )
 from emu.debug.gdb.points import Inserted
 from emu.debug.gdb.registers import PC, R1, STATES, Register, registers_of, target_xml
+from emu.debug.gdb.stepping import Stepping
 from emu.debug.gdb.threads import is_any, no_threads, state_text, thread_list, vcpu_of
 from emu.debug.registers import set_register, vcpu_state
 from emu.debug.stops import Accesspoint, Stop
@@ -73,6 +74,7 @@ class Stub:
         self.registers = registers_of(session.host.generation.number)
         self._by_number = {row.number: row for row in self.registers}
         self.inserted = Inserted(session)
+        self.stepping = Stepping(session)
         self._xml = target_xml(self.registers)
         self._stop = b"T05thread:01;"
 
@@ -282,10 +284,10 @@ class Stub:
         at_end = session.at_end
         try:
             if action[:1] in (b"s", b"S"):
-                stop = self._visibly(session.stepi)
+                stop = self.stepping.forward()
             elif action[:1] == b"r":
                 first, last = numbers(action[1:], 2)
-                stop = session.step_within(first, last)
+                stop = self.stepping.within(first, last)
             else:
                 stop = session.cont()
         finally:
@@ -299,25 +301,13 @@ class Stub:
         if text not in (b"s", b"c"):
             return EMPTY
         session.select(self._moving())
-        stop = self._visibly(session.reverse_stepi) if text == b"s" else session.reverse_cont()
+        stop = self.stepping.back() if text == b"s" else session.reverse_cont()
         if stop.kind == "begin":
             self._first_instruction()
         if self.inserted.is_access(stop):
             # Going back one comes to an access when it has just been made; gdb undoes it then.
             session.timeline.goto(session.position + 1)
         return self._report(stop)
-
-    def _visibly(self, step: Callable[[], Stop]) -> Stop:
-        """Step until gdb can see it: not only into or out of the host before an instruction."""
-        session = self.session
-        vcpu = session.vcpu
-        before = session.nia(), session.evaluate("ic")
-        stop = step()
-        while stop.kind == "step" and session.vcpu is vcpu:
-            if (session.nia(), session.evaluate("ic")) != before:
-                break
-            stop = step()
-        return stop
 
     def _first_instruction(self) -> None:
         """Be where gdb came in: at the beginning of history no vcpu is in its guest yet."""
@@ -425,7 +415,7 @@ class Stub:
         session = self.session
         session.select(self.general)
         before = session.position
-        text = self.monitor(line)
+        text = self._step_irq(line) or self.monitor(line)
         if session.position != before:
             text += f"{MOVED}\n"
         data = text.encode("utf-8", "replace")
@@ -433,6 +423,17 @@ class Stub:
         for at in range(0, len(data), room):
             self.output(data[at : at + room])
         return OK
+
+    def _step_irq(self, line: str) -> str:
+        """Answer `step-irq on|off`, which is about gdb's steps and no command of the prompt."""
+        words = line.split()
+        if not words or words[0] != "step-irq":
+            return ""
+        if words[1:] in (["on"], ["off"]):
+            self.stepping.interrupts = words[1] == "on"
+        elif len(words) > 1:
+            return f"error: step-irq takes on or off, got {' '.join(words[1:])[:40]!r}\n"
+        return f"step-irq is {'on' if self.stepping.interrupts else 'off'}\n"
 
     def _xfer(self, text: bytes) -> bytes:
         parts = text.split(b":")

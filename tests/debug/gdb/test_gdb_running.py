@@ -90,6 +90,22 @@ def test_a_line_of_several_instructions_is_stepped_by_one_packet(gdb, tmp_path):
     assert said.sent(r"vCont;r10000,1000c:1;c")
 
 
+def test_steps_pass_over_interrupts_if_they_are_told_to(gdb):
+    lines = ("tbreak loop", "continue", "next 40", "p $r17", "info symbol $pc")
+    said = gdb("monitor step-irq off", *lines, "p $r8", "monitor step-irq maybe",
+               guest="interrupted", options=ROUNDS)  # fmt: skip
+    assert "step-irq is off" in said
+    assert int(said[1]) > 0
+    assert "addi    17, 17, 1" not in said
+    assert "loop + 4 in section .text" in said
+    assert said[2] == "14"  # 40 lines of three
+    assert "error: step-irq takes on or off, got 'maybe'" in said
+    said = gdb(*lines[:2], "python\nimport gdb\nfor _ in range(60): gdb.execute('stepi')\nend",
+               "monitor step-irq", guest="interrupted", options=ROUNDS)  # fmt: skip
+    assert "addi    17, 17, 1" in said
+    assert "step-irq is on" in said
+
+
 def test_a_function_is_called_by_hand_and_leaves_no_trace(gdb):
     said = gdb("break after", "continue", "p $r3", "set $r3 = 5", "p ((long (*)(long))helper)(100)",
                "p/d $pc == (long)&after", "p $r3", options="--smt 1")  # fmt: skip
