@@ -247,6 +247,7 @@ static void begin_again(emu_search *s)
     memset(&s->facts, 0, sizeof s->facts);
     s->facts.restarts = restarts;
     s->begun = s->settled = s->own_resume = s->again = 0;
+    s->again_at = 0;
     go_back(s, 0, s->hash0);
 }
 
@@ -274,7 +275,7 @@ emu_search_verdict emu_search_run(emu_search *s, uint64_t max_steps)
 {
     for (;;) {
         emu_search_verdict verdict = run_algorithm(s, max_steps);
-        if (!s->again)
+        if (!s->again || verdict == EMU_SEARCH_PAUSE || verdict == EMU_SEARCH_LEARN)
             return verdict;
         begin_again(s);
     }

@@ -187,7 +187,8 @@ struct emu_search {
     cell_claim *cell_claims;       /* open addressing */
     uint64_t ncell_claims, cell_claims_size;
     int handlers;                  /* there is code at interrupt vectors */
-    int again;                     /* a claim was broken */
+    int again;                     /* a claim was broken ... */
+    uint64_t again_at;             /* ... and the search begins again after so many steps, or at its end */
     uint64_t locks[MAX_LOCKS];     /* words */
     uint32_t coarse_locks;         /* how many there are, see emu_search_fine */
     uint32_t nlocks, spins;        /* spins: those that are waited for, as bits */

@@ -5,8 +5,8 @@
  * words in between. So neither needs the others' interference around it, and guarded words need none at
  * all. Which words a lock guards is found as explore_claim.c finds who owns a word.
  *
- * An actor that finds a spinlock taken does not spin: it has no choice until the lock is free. To take one is
- * always where a step begins, whatever the actor holds: else a deadlock might be passed by. A lock that is only
+ * An actor that finds a spinlock taken does not spin: it has no choice until the lock is free. To take one that
+ * others take is always where a step begins, whatever the actor holds: else a deadlock might be passed by. A lock that is only
  * tried guards its words likewise, but to take it and to let it go are like any access of a shared word:
  * others can tell.
  */

@@ -14,6 +14,7 @@
 #define NONE UINT32_MAX
 #define WORDS(type) (sizeof(type) / sizeof(uint64_t))
 #define MAX_COUNTED 16u
+#define MORE_CLAIMS 256u           /* steps */
 
 typedef enum {
     MOVED,                         /* went on by one instruction, interrupt or host operation */
@@ -353,7 +354,7 @@ static int host_is_point(const emu_search *s, uint32_t actor, const emu_node *n)
         break;
     }
     if (takes_lock(s, n))
-        return 1;
+        return s->words[n->ref] || !own_word(s, actor, n->ref, 1);
     return !s->only_locked && !lets_go(s, actor, n) && host_is_shared(s, actor, n);
 }
 
@@ -392,7 +393,7 @@ static progress host(emu_search *s, uint32_t actor, int first)
         }
         s->crossed[actor] += n->visible != 0;
     }
-    s->only_locked = takes_lock(s, n) || (s->only_locked && !host_is_shared(s, actor, n));
+    s->only_locked = first ? takes_lock(s, n) : s->only_locked && !host_is_shared(s, actor, n);
     host_claim(s, actor, n);
     uint64_t address = n->op == EMU_OP_COUNT ? s->words[n->ref] : 0;
     uint32_t granules = before_store(s, address, address ? 4 : 0);
@@ -645,6 +646,16 @@ int time_may_pass(const emu_search *s)
     return next_time(s) != UINT64_MAX;
 }
 
+/* A claim was broken, so all will begin again: not at once, because others will break soon. */
+static int begins_again(emu_search *s)
+{
+    if (!s->again)
+        return 0;
+    if (!s->again_at)
+        s->again_at = s->facts.steps + s->facts.steps / 8 + MORE_CLAIMS;
+    return s->facts.steps >= s->again_at;
+}
+
 emu_search_verdict take(emu_search *s, emu_choice choice)
 {
     uint64_t undo = s->undo.used, hash = s->hash, timers = s->nwords + OWN_TIMERS;
@@ -675,7 +686,7 @@ emu_search_verdict take(emu_search *s, emu_choice choice)
         commit(s, 0, s->nwords);
         go_back(s, undo, hash);
     }
-    return verdict == EMU_SEARCH_DONE && s->again ? EMU_SEARCH_AGAIN : verdict;
+    return verdict == EMU_SEARCH_DONE && begins_again(s) ? EMU_SEARCH_AGAIN : verdict;
 }
 
 emu_search_verdict settle(emu_search *s)
