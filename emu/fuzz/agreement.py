@@ -31,10 +31,12 @@ from emu.explore.walks import INVARIANT, Walker
 from emu.fuzz.lowering import (
     EXTERNAL_FLAG,
     PROGRAM_INTERRUPT,
+    TICKS,
     initial_result,
+    interrupted_by_devices,
     result_register,
 )
-from emu.fuzz.programs import CELLS, OPERATIONS, PROBLEM_STATE, Program, without
+from emu.fuzz.programs import CELLS, OPERATIONS, PROBLEM_STATE, XICS, Program, without
 from emu.fuzz.reference.doorbells import ALLOWED, NOTHING, STRICT, ends
 from emu.fuzz.words import REGISTERS, computed
 
@@ -107,9 +109,12 @@ def reaches_architecture(trial: Trial) -> Violation | None:
     """Look for an end state that every machine must be able to show, and this one does not.
 
     Not under a hypervisor of POWER8: a search takes an instruction that switches MSR[EE] on as
-    early as it can, and there that decides what an exit of a sibling finds.
+    early as it can, and there that decides what an exit of a sibling finds. Nor with decrementers,
+    which it sets as early as it can too.
     """
     if trial.host == "power8" and _needs_hypervisor(trial.program):
+        return None
+    if trial.program.has("timer"):
         return None
     wanted = ends(trial.program, STRICT[trial.host], MAX_REFERENCE)
     if not wanted or not trial.result.complete:
@@ -168,8 +173,10 @@ def _image(program: Program, end: End) -> Image:
         found[Ghost(GhostKind.TAKEN, thread)] = end.taken[thread]
         found[Ghost(GhostKind.PEND, thread)] = int(end.pending[thread])
         found[Ghost(GhostKind.BLOCKED, thread)] = int(end.ceded[thread])
-        if any(agent.startswith("external") for agent in program.agents):
-            found[Register(thread, EXTERNAL_FLAG)] = int(end.interrupted[thread])
+        if interrupted_by_devices(program):
+            found[Register(thread, EXTERNAL_FLAG)] = end.interrupted[thread]
+        if program.has("timer"):
+            found[Register(thread, TICKS)] = end.ticks[thread]
         if program.has(*PROBLEM_STATE):
             found[Ghost(GhostKind.TRAP, thread, PROGRAM_INTERRUPT)] = end.traps[thread]
     return frozenset(found.items())
@@ -214,7 +221,7 @@ def refines_power8(trial: Trial) -> Violation | None:
     program = trial.program
     if trial.host != "power9" or _clears_while_enabled(program):
         return None
-    if len(program.agents) > 1:
+    if len(program.events()) > 1:
         return None  # POWER8 has no actor left for another one
     if _needs_hypervisor(program) and sum(map(len, program.threads)) > MAX_HOSTED:
         return None
@@ -236,7 +243,7 @@ def refines_power8(trial: Trial) -> Violation | None:
 
 def _needs_hypervisor(program: Program) -> bool:
     """Whether it leaves the guest on POWER8."""
-    return bool(program.agents) or program.has("cede", "prod", "tir", "user_tir")
+    return bool(program.events()) or program.has("cede", "prod", "tir", "user_tir", *XICS)
 
 
 def _clears_while_enabled(program: Program) -> bool:

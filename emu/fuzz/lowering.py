@@ -1,7 +1,7 @@
 """A program as a litmus test that shows all that the guest and its hypervisor know at the end.
 
 Registers: r3 to r5 and r31 belong to macros, r6 to r15 hold operands and results by place, r16 and
-r17 the addresses of the cells, r1, r2 and r27 belong to instruction words, the rest to handlers.
+r17 the addresses of the cells, r1 and r2 belong to instruction words, the rest to handlers.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from emu.explore.litmus.model import (
     Register,
 )
 from emu.explore.litmus.text import litmus_text
-from emu.fuzz.programs import CELLS, OPERATIONS, PROBLEM_STATE, Op, Program
+from emu.fuzz.programs import CELLS, OPERATIONS, PROBLEM_STATE, XICS, Op, Program
 from emu.fuzz.words import REGISTERS, text_of
 from emu.isa.interrupts import BY_NAME
 from emu.isa.msr import mask
@@ -37,6 +37,7 @@ PROGRAM_INTERRUPT: Final = BY_NAME["program"].vector
 
 MSR_IMAGE, SCRATCH, EXTERNAL_SCRATCH, EXTERNAL_FLAG = "r18", "r19", "r20", "r21"
 NESTED, ANSWERED, SRR0_COPY, SRR1_COPY = "r22", "r23", "r24", "r25"
+TICKS, FOREVER = "r27", "r0"
 EE_IMAGE, CLEAR_MESSAGE, ANSWER_MESSAGE, TAKEN = "r26", "r28", "r29", "r30"
 
 # Interrupts of a doorbell handler that lets others in, but not into itself twice.
@@ -72,6 +73,23 @@ _EXTERNAL: Final = (
     f"mtsrr0 {EXTERNAL_SCRATCH}",
     "rfid",
 )
+# H_XIRR takes the IPI, and lets no other one in. An interrupt without one is not counted.
+_IPI: Final = (
+    f"mr {SCRATCH},r3",
+    f"mr {EXTERNAL_SCRATCH},r4",
+    "li r3,0x74",
+    "sc 1",
+    "clrldi r4,r4,40",
+    "addi r4,r4,-1",
+    "srdi r4,r4,63",
+    "xori r4,r4,1",
+    f"add {EXTERNAL_FLAG},{EXTERNAL_FLAG},r4",
+    f"mr r3,{SCRATCH}",
+    f"mr r4,{EXTERNAL_SCRATCH}",
+    "rfid",
+)
+_DECREMENTER: Final = (f"mtdec {FOREVER}", f"addi {TICKS},{TICKS},1", "rfid")
+TICKS_TO_GO: Final = 100
 # Back to privileged state, to the instruction after the one that is not allowed.
 _PROGRAM: Final = (
     f"mfsrr0 {SCRATCH}",
@@ -97,6 +115,11 @@ def counts_doorbells(program: Program) -> bool:
     return program.has("taken")
 
 
+def interrupted_by_devices(program: Program) -> bool:
+    """Whether there is a handler of external interrupts, which counts them."""
+    return program.has(*XICS) or any(agent.startswith("external") for agent in program.events())
+
+
 def litmus(program: Program, host: str, name: str = "fuzz", *, text: bool = True) -> Litmus:
     """The program as a litmus test; without its text, which only people need, it is done sooner."""
     count = len(program.threads)
@@ -106,17 +129,27 @@ def litmus(program: Program, host: str, name: str = "fuzz", *, text: bool = True
     test.header["EE"] = ",".join(str(int(on)) for on in program.ee)
     if program.little:
         test.header["Endian"] = "little"
-    if program.agents:
-        test.header["Agent"] = ",".join(program.agents)
+    if program.events():
+        test.header["Agent"] = ",".join(program.events())
+    if program.policy:
+        test.header["Policy"] = program.policy
+    if program.has("timer"):
+        test.header["Timers"] = "1"
     test.threads = [[] for _ in range(count)]
     for thread, place, op in program.operations():
         _write(test, thread, place, op)
     if host != "power7":
         _doorbell_handler(test, program)
-    if any(agent.startswith("external") for agent in program.agents):
-        test.handlers.append(_handler("external", _EXTERNAL))
+    if interrupted_by_devices(program):
+        body = _IPI if program.has(*XICS) else _EXTERNAL
+        test.handlers.append(_handler("external", body))
         for thread in range(count):
             _show(test, Register(thread, EXTERNAL_FLAG), 0)
+    if program.has("timer"):
+        test.handlers.append(_handler("decrementer", _DECREMENTER))
+        for thread in range(count):
+            test.registers[Register(thread, FOREVER)] = 0x7FFF_FFFF
+            _show(test, Register(thread, TICKS), 0)
     if program.has(*PROBLEM_STATE):
         test.handlers.append(_handler("program", _PROGRAM))
         image = mask("MSR", "SF", "ME", "EE", *(["LE"] if program.little else []))
@@ -209,6 +242,12 @@ def _write(test: Litmus, thread: int, place: int, op: Op) -> None:
         case "store" | "load" | "wait" | "reserve" | "conditional":
             lines = _storage(test, thread, operand, op)
             value = STORED if op.name == "store" else None
+        case "timer":
+            lines, value = [f"mtdec {operand}"], TICKS_TO_GO
+        case "ipi":
+            lines = [f"hcall H_IPI,{op.number},4"]
+        case "accept":
+            lines = ["hcall H_CPPR,255"]
         case "word":
             lines = [text_of(op.number)]
         case _:

@@ -77,6 +77,9 @@ OPERATIONS: Final = {
         Operation("ee", "switch MSR[EE] on (1) or off (0)", 7, Number.FLAG, native=False),
         Operation("cede", "H_CEDE", 9, native=False),
         Operation("prod", "H_PROD of a vcpu", 5, Number.VCPU, native=False),
+        Operation("timer", "set the decrementer: it runs out later", 2, native=False),
+        Operation("ipi", "H_IPI to a vcpu", 3, Number.VCPU, native=False),
+        Operation("accept", "H_CPPR: let an IPI of the interrupt controller in", 3, native=False),
         Operation("store", "store 1 to a cell", 5, Number.CELL, native=False),
         Operation("load", "load a cell", 5, Number.CELL, native=False, reads=True),
         Operation("wait", "load a cell, and once more if it is 0", 2, Number.CELL, native=False,
@@ -90,8 +93,10 @@ OPERATIONS: Final = {
 }  # fmt: skip
 SENDS: Final = ("send", "send_upper", "send_payload")
 PROBLEM_STATE: Final = ("user_send", "user_clear", "user_dpdes", "user_tir")
+POLICIES: Final = ("entry_exit:count",)  # of POWER7 and POWER8; the default is not named
 STOPPERS: Final = ("signal", "sync", "migrate")  # agents that stop vcpus: one of them at most
 AGENTS: Final = (*STOPPERS, "external")
+XICS: Final = ("ipi", "accept")  # operations that use the interrupt controller
 WHOLE_VM: Final = ("migrate",)  # agents that name no vcpu
 
 
@@ -102,7 +107,7 @@ class Program:
     smt: virtual threads of a core. ee: MSR[EE] of each thread at the start. agents: events from
     outside, in any order, each at any time. The handler of doorbells may clear the doorbell that
     has come meanwhile; answer the first one with a doorbell to the next thread of its core; and let
-    other interrupts in while it runs.
+    other interrupts in while it runs. policy: of the hypervisor, as a litmus test says it.
     """
 
     threads: tuple[tuple[Op, ...], ...]
@@ -113,6 +118,7 @@ class Program:
     handler_sends: bool = False
     handler_nests: bool = False
     agents: tuple[str, ...] = ()
+    policy: str = ""
 
     def target(self, thread: int, op: Op) -> int | None:
         """The thread that a doorbell reaches, if it is one that reaches any."""
@@ -133,6 +139,12 @@ class Program:
         for thread, ops in enumerate(self.threads):
             for place, op in enumerate(ops):
                 yield thread, place, op
+
+    def events(self) -> tuple[str, ...]:
+        """The agents that act. A line and the interrupt controller would share one handler."""
+        if not self.has(*XICS):
+            return self.agents
+        return tuple(agent for agent in self.agents if not agent.startswith("external"))
 
     def has(self, *names: str) -> bool:
         """Whether it has an operation of any of these names."""
@@ -162,7 +174,7 @@ def numbers(name: str, smt: int, count: int, host: str = "power7") -> tuple[int,
         case Number.FLAG:
             return (0, 1)
         case Number.CELL:
-            return tuple(range(len(CELLS)))
+            return (*[0] * 3, *range(1, len(CELLS)))  # threads meet in a cell more often than not
         case Number.WORD:
             return words(host)
         case Number.NONE:
@@ -184,6 +196,8 @@ def smaller(program: Program) -> Iterator[Program]:
     """Programs with one thing less, those that lose most first."""
     for i in range(len(program.agents)):
         yield replace(program, agents=(*program.agents[:i], *program.agents[i + 1 :]))
+    if program.policy:
+        yield replace(program, policy="")
     if program.handler_clears:
         yield replace(program, handler_clears=False)
     if program.handler_sends:

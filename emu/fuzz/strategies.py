@@ -14,7 +14,16 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.internal.conjecture.providers import AVAILABLE_PROVIDERS, HypothesisProvider
 
-from emu.fuzz.programs import MAX_OPS, OPERATIONS, STOPPERS, WHOLE_VM, Op, Program, numbers
+from emu.fuzz.programs import (
+    MAX_OPS,
+    OPERATIONS,
+    POLICIES,
+    STOPPERS,
+    WHOLE_VM,
+    Op,
+    Program,
+    numbers,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,6 +36,7 @@ _T = TypeVar("_T")
 
 BACKEND: Final = "emu"
 MAX_CHOICES: Final = 99  # of one draw: Hypothesis takes larger ranges for what is not so even
+POLICY: Final = st.sampled_from(("", "", "", "", *POLICIES))
 STOPPER: Final = st.sampled_from(STOPPERS)
 # How often something is so.
 HALF: Final = st.sampled_from((False, True))
@@ -118,6 +128,7 @@ def _programs(draw: DrawFn, host: str, bounds: Bounds) -> Program:
         handler_sends=flag(TENTH),
         handler_nests=flag(TENTH),
         agents=tuple(agents()),
+        policy=draw(POLICY) if host != "power9" else "",
     )
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from emu.isa.operands import Operand
 
 # Registers of these words: no operation, handler or hcall uses them. Values at the start.
-REGISTERS: Final = {1: 0x8000_0000_0000_0001, 2: 0xFFFF_FFFF_7FFF_FFFF, 27: 0x1234_5678_9ABC_DEF0}
+REGISTERS: Final = {1: 0x8000_0000_0000_0001, 2: 0xFFFF_FFFF_7FFF_FFFF}
 GENERATIONS: Final = {"power7": 7, "power8": 8, "power9": 9}
 EACH: Final = 4  # words of one mnemonic
 # They trap, or read what is not theirs alone, or what depends on the place or the time.

@@ -109,6 +109,21 @@ def test_an_asserted_line_interrupts_once_and_leaves_ee_off(host):
     assert {s[Register(0, "r21")] for s in states} == {1}
 
 
+@pytest.mark.parametrize("host", ["power7", "power8", "power9"])
+def test_an_ipi_is_taken_once_and_a_decrementer_runs_out_once(host):
+    ipi = Program(((Op("ipi", 1), Op("ipi", 1)), (Op("accept"), Op("cede"))), 2, (False, False))
+    result = run(litmus(ipi, host), Options(), host)
+    assert {o.state[Register(1, "r21")] for o in result.outcomes} == {1}
+    states = alone(("timer",), ("cede",), host=host)
+    assert {s[Register(0, "r27")] for s in states} == {1}
+
+
+def test_a_line_and_the_interrupt_controller_are_not_in_one_program():
+    program = Program(((Op("ipi", 0),),), 1, (False,), agents=("signal:0", "external:0"))
+    assert program.events() == ("signal:0",)
+    assert litmus(program, "power9").header["Agent"] == "signal:0"
+
+
 def test_what_is_smaller_is_less():
     for program in drawn("power9", Bounds(), 5, 40):
         for other in smaller(program):

@@ -40,7 +40,7 @@ class Manner:
     trapped: frozenset[str] = frozenset()
 
 
-HCALLS: Final = frozenset({"cede", "prod"})
+HCALLS: Final = frozenset({"cede", "prod", "ipi", "accept"})
 STRICT: Final = {
     "power7": Manner(),
     "power8": Manner(every_thread=True),
@@ -84,13 +84,14 @@ class Thread(NamedTuple):
     taken: int = 0
     traps: int = 0
     answered: bool = False
-    interrupted: bool = False  # by a device
+    interrupted: int = 0  # by a device (once, or more often), or by how many IPIs
+    ticks: int = 0  # interrupts of the decrementer
     reserved: int = NOTHING
     frames: tuple[Frame, ...] = ()
 
 
 class State(NamedTuple):
-    """Everything. pending, sent, prodded, asserted: a bit for each thread."""
+    """Everything. pending to accepting: a bit for each thread. passes: of time, to come."""
 
     threads: tuple[Thread, ...]
     memory: tuple[int, ...]
@@ -99,6 +100,13 @@ class State(NamedTuple):
     prodded: int = 0
     asserted: int = 0  # lines of devices
     devices: int = 0  # that have not asserted theirs yet
+    armed: int = 0  # decrementers that will run out
+    due: int = 0  # and those that have
+    requested: int = 0  # IPIs of the interrupt controller: asked for, at any time
+    ringing: int = 0  # presented, and on their way
+    presented: int = 0
+    accepting: int = 0
+    passes: int = 1
 
 
 class End(NamedTuple):
@@ -113,7 +121,8 @@ class End(NamedTuple):
     taken: tuple[int, ...]
     pending: tuple[bool, ...]
     ceded: tuple[bool, ...]
-    interrupted: tuple[bool, ...]
+    interrupted: tuple[int, ...]
+    ticks: tuple[int, ...]
     traps: tuple[int, ...]
 
 
@@ -167,7 +176,7 @@ class _Model:
         )
         devices = sum(
             1 << int(agent.partition(":")[2])
-            for agent in self.program.agents
+            for agent in self.program.events()
             if agent.startswith("external:")
         )
         return State(threads, memory=(0, 0), devices=devices)
@@ -181,6 +190,7 @@ class _Model:
             pending=tuple(bool(state.pending >> t & 1) for t in range(self.count)),
             ceded=tuple(thread.ceded for thread in threads),
             interrupted=tuple(thread.interrupted for thread in threads),
+            ticks=tuple(thread.ticks for thread in threads),
             traps=tuple(thread.traps for thread in threads),
         )
 
@@ -194,6 +204,12 @@ class _Model:
             bit = 1 << thread
             after = state._replace(devices=state.devices & ~bit, asserted=state.asserted | bit)
             yield from self._may_have_begun(state, after, thread)
+        for thread in _set_bits(state.ringing):
+            bit = 1 << thread
+            after = state._replace(ringing=state.ringing & ~bit, presented=state.presented | bit)
+            yield from self._may_have_begun(state, after, thread)
+        if state.armed and state.passes:
+            yield state._replace(armed=0, due=state.due | state.armed, passes=0)
         interrupted = [t for t, now in enumerate(state.threads) if self._interrupts(state, t, now)]
         for thread in interrupted:
             yield from self._interrupt(state, thread, state.threads[thread])
@@ -211,7 +227,7 @@ class _Model:
 
     @staticmethod
     def _interrupts(state: State, thread: int, now: Thread) -> bool:
-        waiting = (state.pending | state.asserted) >> thread & 1
+        waiting = _waiting(state) >> thread & 1
         return bool(now.ee and not now.begun and not now.ceded and waiting)
 
     def _arrive(self, state: State, thread: int) -> Iterator[State]:
@@ -225,7 +241,7 @@ class _Model:
         if thread >= self.count:
             return
         now = after.threads[thread]
-        quiet = not (before.pending | before.asserted) >> thread & 1
+        quiet = not _waiting(before) >> thread & 1
         if now.ee and quiet and not now.begun and self._next(thread, now) in self.manner.trapped:
             yield _with(after, thread, now._replace(begun=1))
 
@@ -241,21 +257,53 @@ class _Model:
         bit = 1 << thread
         if state.prodded & bit:
             yield _with(state._replace(prodded=state.prodded & ~bit), thread, awake)
-        if (state.pending | state.asserted) & bit:
+        if _waiting(state) & bit:
             yield _with(state, thread, awake)
 
     def _interrupt(self, state: State, thread: int, now: Thread) -> Iterator[State]:
-        bit = 1 << thread
-        if state.asserted & bit:
-            # Its handler returns with MSR[EE] = 0, for the line stays asserted. In problem state
-            # that cannot be: it returns to privileged state and leaves out what would trap.
-            back = now._replace(interrupted=True, ee=False)
-            yield _with(
-                state, thread, _moved_on(back) if self._next(thread, now) == "trap" else back
-            )
-        if state.pending & bit:
-            inside = now._replace(ee=False, taken=now.taken + 1, frames=(*now.frames, Frame()))
-            yield _with(state._replace(pending=state.pending & ~bit), thread, inside)
+        """Take an interrupt: any that waits, or, where nothing is left open, the first of them."""
+        for kind in (self._device, self._ipi, self._decrementer, self._doorbell):
+            after = kind(state, thread, now)
+            if after is not None:
+                yield after
+                if not self.manner.late:
+                    return
+
+    def _device(self, state: State, thread: int, now: Thread) -> State | None:
+        """Its handler returns with MSR[EE] = 0, for the line stays asserted.
+
+        In problem state that cannot be: it returns to privileged state and leaves out what would
+        trap.
+        """
+        if not state.asserted >> thread & 1:
+            return None
+        back = now._replace(interrupted=1, ee=False)
+        outside = _moved_on(back) if self._next(thread, now) == "trap" else back
+        return _with(state, thread, outside)
+
+    @staticmethod
+    def _ipi(state: State, thread: int, now: Thread) -> State | None:
+        """Its handler takes it with H_XIRR, after which no other one is let in."""
+        if not state.presented >> thread & 1:
+            return None
+        mask = ~(1 << thread)
+        taken = state._replace(presented=state.presented & mask, accepting=state.accepting & mask)
+        return _with(taken, thread, now._replace(interrupted=now.interrupted + 1))
+
+    @staticmethod
+    def _decrementer(state: State, thread: int, now: Thread) -> State | None:
+        """Its handler sets it to what never comes."""
+        if not state.due >> thread & 1:
+            return None
+        served = state._replace(due=state.due & ~(1 << thread))
+        return _with(served, thread, now._replace(ticks=now.ticks + 1))
+
+    @staticmethod
+    def _doorbell(state: State, thread: int, now: Thread) -> State | None:
+        if not state.pending >> thread & 1:
+            return None
+        inside = now._replace(ee=False, taken=now.taken + 1, frames=(*now.frames, Frame()))
+        return _with(state._replace(pending=state.pending & ~(1 << thread)), thread, inside)
 
     def _step(self, state: State, thread: int, now: Thread, step: Step) -> Iterator[State]:
         """Execute one step."""
@@ -298,6 +346,17 @@ class _Model:
             case "prod":
                 prodded = 1 << step.number if step.number < self.count else 0
                 yield _with(state._replace(prodded=state.prodded | prodded), thread, after)
+            case "timer":
+                later = state._replace(armed=state.armed | bit, due=state.due & ~bit)
+                yield _with(later, thread, after)
+            case "ipi":
+                asked = 1 << step.number if step.number < self.count else 0
+                wanted = state._replace(requested=state.requested | asked)
+                yield _with(self._present(wanted, asked), thread, after)
+            case "accept":
+                already = state.accepting & bit
+                wanted = state._replace(accepting=state.accepting | bit)
+                yield _with(self._present(wanted, 0 if already else bit), thread, after)
             case "tir":
                 yield _with(state, thread, _read_into(after, step.place, thread % self.smt))
             case "taken":
@@ -317,6 +376,13 @@ class _Model:
                 yield from self._conditional(state, thread, after, step)
             case _:
                 yield _with(state, thread, after)
+
+    def _present(self, state: State, bit: int) -> State:
+        """Present an IPI to a thread, if there is one and it lets it in."""
+        new = bit & state.requested & state.accepting & ~state.presented
+        if self.manner.late:
+            return state._replace(ringing=state.ringing | new)
+        return state._replace(presented=state.presented | new)
 
     def _send(self, state: State, thread: int, after: Thread, target: int) -> Iterator[State]:
         if target >= self.count and not self.manner.every_thread:
@@ -377,6 +443,11 @@ def _handler(program: Program) -> Iterator[str]:
         yield "open"
         yield "close"
     yield "return"
+
+
+def _waiting(state: State) -> int:
+    """A bit for each thread that an interrupt waits for."""
+    return state.pending | state.asserted | state.due | state.presented
 
 
 # ---- states ----------------------------------------------------------------------------------

@@ -102,5 +102,19 @@ def test_a_device_interrupts_problem_state_for_good():
     assert (end.interrupted, end.traps) == ((True, False), (0, 0))
 
 
+@pytest.mark.parametrize("host", HOSTS)
+def test_an_ipi_waits_until_it_is_let_in_and_ends_a_cede(host):
+    (shut,) = every(program([("ipi", 1)], [], ee=True), STRICT[host])
+    assert shut.interrupted == (0, 0)
+    (open_,) = every(program([("ipi", 1)], ["accept", "cede"]), STRICT[host])
+    assert (open_.interrupted, open_.ceded) == ((0, 1), (False, False))
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_decrementer_that_runs_out_ends_a_cede(host):
+    (end,) = every(program(["timer", "cede"]), STRICT[host])
+    assert (end.ticks, end.ceded) == ((1,), (False,))
+
+
 def test_more_states_than_the_limit_are_no_answer():
     assert ends(program([("store", 0)] * 5, [("load", 0)] * 5), LATE, 10) is None
