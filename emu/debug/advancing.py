@@ -157,13 +157,22 @@ class Advance:
 
 
 def settle(session: Session, vcpu: Vcpu, since: int = 0) -> None:
-    """Be where a vcpu came to where it is now, not before a position.
+    """Be where a vcpu came to the instruction that it is at, not before a position.
 
-    A breakpoint stops when the vcpu has its turn; a step ends as soon as its instruction is done.
+    A breakpoint stops when the vcpu has its turn, and a step ends as soon as its instruction is
+    done. In between it may have been called out of its guest and have come back, even repeatedly.
     """
-    here = session.position
+    timeline, at = session.timeline, session.nia(vcpu)
     ready = Watching(ready=vcpu.index)
-    found = session.timeline.last(
-        here + 1, ready, lambda halt: halt.by is StoppedBy.READY, near=NEAR, after=True
-    )
-    session.timeline.goto(here if found is None or found <= since else found)
+    found, limit = session.position, session.position + 1
+    while True:
+        came = timeline.last(
+            limit, ready, lambda halt: halt.by is StoppedBy.READY, near=NEAR, after=limit > found
+        )
+        if came is None or came <= since:
+            break
+        timeline.goto(came)
+        if session.nia(vcpu) != at:
+            break
+        found = limit = came
+    timeline.goto(found)
