@@ -337,8 +337,9 @@ def test_a_litmus_test_that_fails_can_be_saved_from_here(emu, tmp_path):
     assert emu("explore", path, "--show", "r5").code == 2
 
 
-def test_when_time_runs_out_preemptions_are_bounded_with_what_is_left(emu, guests):
-    done = emu("explore", guests / "spinlock.s", "--smt", 4, "--time", 3)
+def test_when_time_runs_out_preemptions_are_bounded_with_what_is_left(emu):
+    text = "lis 9,2" + "; lwz 5,0(9); addi 5,5,1; stw 5,0(9)" * 8
+    done = emu("explore", "--smt", 4, "-e", text, "--time", 3)
     assert done.err.startswith("exhaustive up to ")
 
 
