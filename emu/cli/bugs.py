@@ -29,8 +29,11 @@ WIDTH = 92
               help="Run the bugs, all or those named, against every litmus test.")  # fmt: skip
 @click.option("--named-tests", is_flag=True,
               help="Of the matrix: only the tests that an entry names.")  # fmt: skip
-@click.option("--cells", is_flag=True,
-              help="Of the matrix: a line for each bug and test, not only their number.")
+@click.option(
+    "--cells",
+    is_flag=True,
+    help="Of the matrix: a line for each bug and test, not only their number.",
+)
 @click.option("--jobs", type=click.IntRange(1, 256), default=1, show_default=True,
               help="Of the matrix: processes, a bug at a time each.")  # fmt: skip
 @click.option("--tests", type=click.Path(file_okay=False, exists=True, path_type=Path),

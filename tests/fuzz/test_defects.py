@@ -211,3 +211,9 @@ def test_every_property_has_a_defect():
 def test_a_program_with_two_agents_is_judged_without_power8():
     agents = ("signal:0", "external:1")
     assert examined(Defect("refines-power8", "power9", ((SEND_1,), ()), (), agents=agents)) is None
+
+
+def test_a_message_that_is_late_is_no_difference_to_power8():
+    """POWER9 may read it where POWER8 has long taken it: before it the sender left the guest."""
+    threads = ((), (SEND_0, Op("prod", 2), DPDES))
+    assert examined(Defect("refines-power8", "power9", threads, (), ee=ON)) is None
