@@ -223,11 +223,11 @@ def refines_power8(trial: Trial) -> Violation | None:
         return None
     if len(program.events()) > 1:
         return None  # POWER8 has no actor left for another one
-    if _needs_hypervisor(program):
-        # There a message has arrived when its sender has left the guest; a delay is no difference,
-        # but a read of DPDES can tell.
-        if program.has("dpdes") or sum(map(len, program.threads)) > MAX_HOSTED:
-            return None
+    # Under a hypervisor, a message has arrived there when its sender has left the guest; a delay is
+    # no difference, but a read of DPDES can tell.
+    large = program.has("dpdes") or sum(map(len, program.threads)) > MAX_HOSTED
+    if _needs_hypervisor(program) and large:
+        return None
     native = trial.search(without(program, "word"), "power8")  # it does not have all of them
     if not native.complete:
         return None

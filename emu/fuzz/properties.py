@@ -292,8 +292,8 @@ PROPERTIES: Final = {
             "what a guest sees on POWER9 it may see on POWER8",
             "Every end state on POWER9 is one on POWER8 too, but for accepted deviations: reads of "
             "DPDES that miss a doorbell, and what arrives while an instruction is being emulated. "
-            "Programs that clear with MSR[EE] = 1 are left out, and of those with hcalls the larger "
-            "ones and those that read DPDES.",
+            "Programs that clear with MSR[EE] = 1 are left out, and of those with hcalls the "
+            "larger ones and those that read DPDES.",
             judge=refines_power8,
             share=4,
         ),
