@@ -16,13 +16,13 @@ from emu.explore.deepening import deepened
 from emu.explore.footprint import Analysis
 from emu.explore.litmus.guest import END_WORD
 from emu.explore.litmus.laboratory import warm_up
-from emu.explore.litmus.stage import IDLE, places_of
+from emu.explore.litmus.stage import IDLE, name_locks, places_of
 from emu.explore.livelock import RULE as LIVELOCK
 from emu.explore.livelock import extent, lasso, sentence
 from emu.explore.points import END, OWN, Point, PointKind, classify
 from emu.explore.schedule import short_text
-from emu.explore.search import MAX_ACTORS, Search, Show, Term
-from emu.hv.ops import Await
+from emu.explore.search import MAX_ACTORS, Algorithm, Search, Show, Term
+from emu.hv.ops import Await, CompareAndSet
 from emu.isa.msr import mask
 
 if TYPE_CHECKING:
@@ -113,7 +113,8 @@ def explore(
     """
 
     def once(bounded: Options) -> Explored:
-        stage = GuestStage(make(), program, bounded, asked)
+        locks = bounded.algorithm is not Algorithm.DPOR
+        stage = GuestStage(make(), program, replace(bounded, locks=locks), asked)
         return stage.explored(stage.search.run(progress))
 
     return _with_all(deepened(once, options, lambda found: found.cut, go_on))
@@ -163,6 +164,8 @@ class GuestStage:
             points[asked.end] = END
             machine.write(vm.number, asked.end, END_WORD.to_bytes(4, program.endian))
         search.code(Analysis(points, {}))
+        if options.locks:
+            name_locks(host, search)
         for vcpu in vm.vcpus:
             search.ignore(machine.ref("vcpu", vcpu.index, "cfar"))
             for ref in (vcpu.arch.exit_word, vcpu.arg, vcpu.result, vcpu.trap):
@@ -305,7 +308,7 @@ class GuestStage:
     def _stuck(self, nodes: list[int]) -> str:
         """Which host code waits for what it is owed, if any does."""
         for actor, node in enumerate(nodes):
-            if node and isinstance(self.host.automaton.op(node), Await):
+            if node and isinstance(self.host.automaton.op(node), Await | CompareAndSet):
                 places = self.host.automaton.where(node)
                 functions = [place.function.rsplit(".", 1)[-1] for place in places]
                 if IDLE.isdisjoint(functions):

@@ -190,7 +190,7 @@ def hosted_stage(guest: Guest, options: Options, host: Host) -> Stage:
         for ref in (vcpu.arch.exit_word, vcpu.arg, vcpu.result, vcpu.trap):
             search.scratch(vcpu.index, ref)
     if options.locks:
-        _name_locks(host, search)
+        name_locks(host, search)
     for actor in range(len(host.actors)):
         search.ignore(machine.area("actor") + ACTOR_WORDS * actor + 1)  # the slice
     if host.generation.native_doorbells:
@@ -200,7 +200,7 @@ def hosted_stage(guest: Guest, options: Options, host: Host) -> Stage:
     return _finished(guest, machine, search, [places_of(search, v) for v in host.vcpus], host)
 
 
-def _name_locks(host: Host, search: Search) -> None:
+def name_locks(host: Host, search: Search) -> None:
     """Tell the search of the host's locks: each vcore's, and the cores that vcores run on."""
     for vcore in host.vcores:
         search.lock(vcore.lock)
