@@ -142,14 +142,15 @@ class Conversation:
         if self._others is not None:
             files += self._others.files()
             patience_s = 1 if wait and self._others.waiting else patience_s
-        readable, _, _ = select.select(files, [], [], patience_s)
-        if self._others is not None and (self._others.waiting or readable):
-            self._others.look()
-        if self.stream not in readable:
-            return
-        data = self.stream.receive()
-        if not data:
+        select.select(files, [], [], patience_s)
+        # This gdb first: one that hangs up and comes back is not another one.
+        data = self.stream.receive() if select.select([self.stream], [], [], 0)[0] else None
+        if data == b"":
             self._gone = True
+            return
+        if self._others is not None:
+            self._others.look()
+        if data is None:
             return
         # Acknowledged unless gdb has already been told that nothing will be.
         silent = self._reader.trusting = self.stub.no_ack
