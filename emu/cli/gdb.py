@@ -91,6 +91,8 @@ def monitor(session: Session) -> Callable[[str], str]:
             interpreter.execute(line)
         except EmuError as error:
             lines.append(f"error: {error}")
+        except KeyboardInterrupt:  # gdb's Ctrl-C, in a search
+            lines.append("interrupted")
         if interpreter.quit:
             interpreter.quit = False
             lines.append("error: leave with gdb's own detach, kill or disconnect")

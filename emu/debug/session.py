@@ -399,7 +399,11 @@ class Session:
             seen[:] = [value]
             return differs
 
-        found = self.timeline.last(here + 1, Watching(watched=watched), changed, after=True)
+        try:
+            found = self.timeline.last(here + 1, Watching(watched=watched), changed, after=True)
+        except KeyboardInterrupt:
+            self.timeline.goto(here)
+            raise
         if found is None:
             self.timeline.goto(here)
             return None

@@ -10,6 +10,7 @@ import pytest
 
 from debug.gdb.client import Client
 from debug.test_session import CALLS, session
+from emu.cli.gdb import monitor
 from emu.debug.gdb.packets import frame
 from emu.debug.gdb.stub import Stub
 
@@ -125,6 +126,29 @@ def test_packets_that_are_nearly_right_are_answered_too(seed):
         assert reply is None or isinstance(reply, bytes)
     assert stub.handle(b"vRun;").startswith(b"T05thread:1;")  # it may have been killed
     assert len(stub.handle(b"g")) == 2 * sum(row.bits // 8 for row in stub.registers)
+
+
+COMMANDS = [
+    "info threads", "stepi", "p r3", "goto 3", "break _start", "delete", "last v0.r3", "when",
+    "info doorbells", "x/4i $pc", "watch v0.r3", "reverse-stepi", "c", "quit", "help", "p 1<<999",
+    "source /nonexistent", "save /nonexistent/x", "x/99999999 0", "step-irq off", "step-irq",
+    "goto 99999999999", "catch hcall", "python 1/0", "explain rb 0x28000001", "p " + "(" * 500,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_monitor_among_hostile_packets_is_answered(seed):
+    source = random.Random(seed)
+    debugged = session(CALLS, smt=1)
+    debugged.begin()
+    polls = []
+    debugged.interrupt = lambda: polls.append(0) or len(polls) % 3 == 0
+    stub = Stub(debugged, output=lambda _: None, monitor=monitor(debugged))
+    stub.handle(b"!")
+    for _ in range(200):
+        packet = b"qRcmd," + source.choice(COMMANDS).encode().hex().encode()
+        reply = stub.handle(nearly_valid(source) if source.random() < 0.5 else packet)
+        assert reply is None or isinstance(reply, bytes)
 
 
 SENSELESS = [
