@@ -146,7 +146,10 @@ class Examiner:
                 if breach is not None:
                     return Violation(row.name, breach[0], condition=breach[1])
         if row.judge is not None:
-            wrong = row.judge(Trial(program, result, self._searched, self._laboratory))
+            trial = Trial(
+                program, result, self._searched, self._laboratory, self._observer.pass_over
+            )
+            wrong = row.judge(trial)
             if wrong is not None:
                 return wrong if wrong.rule in KINDS else replace(wrong, rule=row.name)
         plainer = None if row.plainer is None else row.plainer(program, self._host)
