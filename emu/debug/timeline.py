@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, cast
 from emu.core.engine import ACTOR_WORDS, StepKind, Verdict, fields
 from emu.core.watching import StoppedBy, Watching
 from emu.debug.history import FAR, MOST_BYTES, PLENTY, End, Halt, History
+from emu.debug.registers import WORD
 from emu.hv.host import Outcome
 from emu.hv.schedulers import Replay, RoundRobin, Scheduler
 
@@ -113,7 +114,7 @@ class Timeline(History):
         vcpu = None if actor is None else self.host.engine.guest(self.machine, actor)
         if vcpu is not None:
             arch = self.host.vcpus[vcpu].arch
-            self.host.words[arch.passing] = self.host.words[arch.nia] + 1 & PLENTY
+            self.host.words[arch.passing] = self.host.words[arch.nia] + 1 & WORD
 
     def _stretch(self, limit: int, watching: Watching | None) -> Halt | None:
         """Run up to the next snapshot, edit or limit."""

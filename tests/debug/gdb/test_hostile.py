@@ -221,3 +221,16 @@ def test_a_server_outlives_whoever_comes(server, seed):
     assert listening.cpu_ticks() - before <= 1
     client.socket.close()
     assert listening.process.poll() is None
+
+
+@pytest.mark.timeout(60)
+def test_a_breakpoint_is_passed_at_an_address_with_its_top_bit_set(stub):
+    start = stub.session.evaluate("_start")
+    assert stub.handle(b"P40=%016x" % (start | 1 << 63)) == b"OK"
+    stub.handle(b"Z0,%x,4" % start)
+    here = b"40:%016x" % (start + 8 | 1 << 63)
+    assert stub.handle(b"vCont;s:1").startswith(b"T05thread:1;")
+    assert here in stub.handle(b"vCont;s:1")
+    stub.handle(b"bs")
+    assert here in stub.handle(b"vCont;s:1")
+    stub.session.goto(stub.session.position)
