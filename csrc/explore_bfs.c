@@ -247,7 +247,7 @@ emu_search_verdict run_bfs(emu_search *s, uint64_t max_steps)
         go_back(s, b->undo, b->hash);
         if (verdict == EMU_SEARCH_LEARN) {
             s->facts.states--;     /* it waits on, to be expanded again */
-            from->next--;
+            b->layers[0][b->steps].next--; /* `from` may have moved */
             s->facts.frontier++;
             b->again = 1;
         }
