@@ -219,6 +219,9 @@ void emu_search_reached(const emu_search *s, uint8_t *nodes, uint32_t n);
 void emu_search_executed(const emu_search *s, uint64_t address, uint8_t *words, uint32_t n);
 /* Why guests were left: bits, by emu_exit_reason. */
 uint64_t emu_search_exits(const emu_search *s);
+/* Whether a guest took the interrupt at a vector since the search was made; only the machine's newest
+ * search knows. */
+int emu_search_interrupted(const emu_search *s, uint32_t vector);
 
 /* Outcome `i`, in the order found: its values (as many as shown), how many end states (or, in
  * sampling, runs) have it. 0, or -1: there is no such outcome. */

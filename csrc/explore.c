@@ -35,6 +35,7 @@ emu_search *emu_search_new(emu_machine *m, emu_engine *engine, const emu_search_
     }
     memcpy(s->shadow, s->words, s->nwords * sizeof *s->shadow);
     s->hash0 = s->hash = 0x9ae16a3b2f90404fu;
+    reach_begin(s);
     if (options->algorithm != EMU_ALGORITHM_DFS || options->preemptions != UINT32_MAX || options->avoid ||
         !can_judge_cycles(s))
         s->o.livelocks = 0;

@@ -24,6 +24,7 @@
 #define MAX_CHOICES (MAX_ACTORS * MAX_ALTERNATIVES + MAX_THREADS + 1u)
 #define MAX_PROCESSES (MAX_ACTORS + MAX_THREADS + 1u)
 #define EMU_SEARCH_AGAIN 100       /* a verdict among the files of the search */
+#define MAX_VECTORS 128u           /* 0x20 bytes each */
 #define MAX_JUDGE_DEPTH 256u
 
 typedef struct {
@@ -219,6 +220,7 @@ struct emu_search {
     uint8_t *reached;              /* a byte for each node of host code */
     uint32_t reached_size;
     uint64_t exits;                /* bits, by emu_exit_reason */
+    uint64_t taken[MAX_VECTORS];   /* interrupts, by vector / 0x20, before the search began */
 
     /* the algorithms */
     int settled, begun;
@@ -334,6 +336,7 @@ known_cell *cell_slot(const emu_search *s, uint64_t granule);
 /* ---- explore_reach.c --------------------------------------------------------------------------- */
 
 /* Somebody came to stand at a node; an instruction is executed. */
+void reach_begin(emu_search *s);
 void reach_node(emu_search *s, uint32_t node);
 void reach_code(emu_search *s, const emu_point *p);
 

@@ -4,6 +4,25 @@
 #include <stdlib.h>
 #include <string.h>
 
+static uint64_t taken(const emu_search *s, uint32_t vector)
+{
+    uint64_t sum = 0;
+    for (uint32_t vcpu = 0; vcpu < s->m->config.nvcpus; vcpu++)
+        sum += emu_count(s->m, vcpu, EMU_DID_INTERRUPT, vector);
+    return sum;
+}
+
+void reach_begin(emu_search *s)
+{
+    for (uint32_t i = 0; i < MAX_VECTORS; i++)
+        s->taken[i] = taken(s, i * 0x20);
+}
+
+int emu_search_interrupted(const emu_search *s, uint32_t vector)
+{
+    return vector / 0x20 < MAX_VECTORS && taken(s, vector) != s->taken[vector / 0x20];
+}
+
 void reach_node(emu_search *s, uint32_t node)
 {
     if (node >= s->reached_size) {

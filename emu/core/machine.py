@@ -203,6 +203,9 @@ class Machine:
         self.generation = generation
         nbytes = 8 * lib.emu_nwords(self.handle)
         self.words = self._view(lib.emu_words(self.handle), nbytes).cast("Q")
+        self._areas: dict[str, int] = {
+            name: lib.emu_area_start(self.handle, number) for name, number in _AREAS.items()
+        }
         self.state = Window("machine", self.words[self.area("machine") :])
         self.vcpu = Windows("vcpu", self.words, self.area("vcpu"), nvcpus)
         self.thread = Windows("thread", self.words, self.area("thread"), nthreads)
@@ -219,8 +222,7 @@ class Machine:
 
     def area(self, name: str) -> int:
         """Return the number of the first word of `machine`, `vcpu`, ..., `actor` or `host`."""
-        first: int = lib.emu_area_start(self.handle, _AREAS[name])
-        return first
+        return self._areas[name]
 
     def ref(self, area: str, index: int, field: str) -> int:
         """Return the word number of a field: `ref("vcpu", 1, "msr")`; of `gpr`, that of r0."""

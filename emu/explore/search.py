@@ -497,6 +497,10 @@ class Search:
         bits = lib.emu_search_exits(self._handle)
         return frozenset(why for why in Exit if bits >> why & 1)
 
+    def interrupted(self, vector: int) -> bool:
+        """Whether a guest took the interrupt at a vector since this search was made."""
+        return bool(lib.emu_search_interrupted(self._handle, vector))
+
     # ---- running it ----
 
     def run(self, progress: Callable[[Facts], bool] | None = None) -> Ended:

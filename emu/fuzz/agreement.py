@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 
     from emu.explore.litmus.laboratory import Laboratory
     from emu.explore.litmus.model import Observable, Value
-    from emu.explore.litmus.stage import Stage
     from emu.explore.litmus.verdict import Result
     from emu.fuzz.reference.doorbells import End, Manner
 
@@ -64,15 +63,13 @@ ENABLING: Final = ("ee", "cede", *PROBLEM_STATE)  # operations after which MSR[E
 class Trial:
     """A program and what the search over it found.
 
-    search: searches another one, on a host. laboratory: has machines for the program. walked: told
-    of a stage on which something happened that no search did.
+    search: searches another one, on a host. laboratory: has machines for the program.
     """
 
     program: Program
     result: Result
     search: Callable[[Program, str], Result]
     laboratory: Laboratory
-    walked: Callable[[Stage], None]
 
     @property
     def host(self) -> str:
@@ -326,7 +323,6 @@ def keeps_partitions(trial: Trial) -> Violation | None:
         seed = zlib.crc32(f"{number} {trial.program}".encode())
         with closing(Walker(stage.search, stage.host)) as walker:
             breach = walker.walk(random.Random(seed))  # noqa: S311  no secret
-        trial.walked(stage)
         if breach is not None:
             return Violation(INVARIANT, breach.sentence, short_text(breach.schedule))
     return None

@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
 import emu.hv
-from emu.core.machine import Deed, Exit
+from emu.core.machine import Exit
 from emu.isa.interrupts import INTERRUPTS
 from emu.isa.table import INSNS, decode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from emu.core.machine import Machine
     from emu.explore.litmus.stage import Stage
     from emu.hv.automaton import Automaton
 
@@ -45,21 +44,15 @@ KINDS: Final = {
     "instruction": "a row of the ISA table that a guest executes",
     "path": "a step, and the lines of the calls that lead to it",
 }
-BY_VECTOR: Final = {row.vector: row for row in INTERRUPTS}
 TOLD: Final = tuple(kind for kind in KINDS if kind != "path")
 
 
 class Observer:
-    """Looks at searches that are over and says what each reached first, since begin().
-
-    Every search over a machine that it ever looked at must be shown to it, or settle() called:
-    interrupts are told by the machine's own counters, which no search sets back.
-    """
+    """Looks at searches that are over and says what each reached first, since begin()."""
 
     def __init__(self) -> None:
         self._names: WeakKeyDictionary[Automaton, dict[int, tuple[Item, ...]]]
         self._names = WeakKeyDictionary()
-        self._taken: WeakKeyDictionary[Machine, dict[int, int]] = WeakKeyDictionary()
         self.begin()
 
     def begin(self) -> None:
@@ -71,39 +64,14 @@ class Observer:
     def look(self, stage: Stage, host: str) -> frozenset[Item]:
         """What the search of a stage on a host reached that none since begin() did."""
         found: set[Item] = {Item("exit", host, why.name) for why in stage.search.exits}
-        found.update(Item("interrupt", host, BY_VECTOR[v].name) for v in self._vectors(stage))
+        interrupted = stage.search.interrupted
+        found.update(Item("interrupt", host, v.name) for v in INTERRUPTS if interrupted(v.vector))
         found.update(self._instructions(stage, host))
         if stage.host is not None:
             found.update(self._steps(stage, host, stage.host.automaton))
         found -= self._seen
         self._seen |= found
         return frozenset(found)
-
-    def pass_over(self, stage: Stage) -> None:
-        """Take note of a search that does not count."""
-        self._vectors(stage)
-
-    def settle(self) -> None:
-        """Take note of all that happened on the machines that it knows."""
-        for machine, taken in self._taken.items():
-            for vector in taken:
-                taken[vector] = _count(machine, vector)
-
-    def _vectors(self, stage: Stage) -> list[int]:
-        """Vectors of the interrupts that were taken since the last look at the machine.
-
-        Those that a program does not handle are not taken, so nobody needs to look.
-        """
-        machine = stage.search.machine
-        taken = self._taken.setdefault(machine, {})
-        found = []
-        for vector in stage.guest.handlers:
-            if vector in BY_VECTOR:
-                now = _count(machine, vector)
-                if now != taken.get(vector, 0):
-                    found.append(vector)
-                taken[vector] = now
-        return found
 
     def _instructions(self, stage: Stage, host: str) -> Iterator[Item]:
         words, seen = stage.guest.words, self._words[host]
@@ -126,10 +94,6 @@ class Observer:
             if node not in names:
                 names[node] = tuple(_named(automaton, node, host))
             yield from names[node]
-
-
-def _count(machine: Machine, vector: int) -> int:
-    return sum(machine.count(vcpu, Deed.INTERRUPT, vector) for vcpu in range(len(machine.vcpu)))
 
 
 def _named(automaton: Automaton, node: int, host: str) -> Iterator[Item]:

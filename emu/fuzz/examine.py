@@ -6,6 +6,7 @@ import zlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from emu.errors import ReplayError
 from emu.explore.case import Case, case_text
 from emu.explore.litmus.model import And, Equal, Quantifier, Requirement
 from emu.explore.litmus.run import run
@@ -133,7 +134,7 @@ class Examiner:
     def _run(self, test: Litmus, host: str = "") -> Result:
         """Search what is beside the program: a plainer or a smaller one."""
         host = host or self._host
-        return run(test, OPTIONS, host, laboratory=self._laboratory, look=self._observer.pass_over)
+        return run(test, OPTIONS, host, laboratory=self._laboratory)
 
     def _breach(self, program: Program, result: Result, row: Property) -> Violation | None:
         """The violation of a property in a result, without a schedule if an outcome shows it."""
@@ -146,10 +147,7 @@ class Examiner:
                 if breach is not None:
                     return Violation(row.name, breach[0], condition=breach[1])
         if row.judge is not None:
-            trial = Trial(
-                program, result, self._searched, self._laboratory, self._observer.pass_over
-            )
-            wrong = row.judge(trial)
+            wrong = row.judge(Trial(program, result, self._searched, self._laboratory))
             if wrong is not None:
                 return wrong if wrong.rule in KINDS else replace(wrong, rule=row.name)
         plainer = None if row.plainer is None else row.plainer(program, self._host)
@@ -213,13 +211,21 @@ class Examiner:
         schedule = breach.schedule
         if breach.rule not in KINDS:
             schedule = self._schedule(test, rule) or schedule
-        explained = f"{row.sentence}: {breach.explanation}"
-        breach = replace(breach, schedule=schedule, explanation=explained)
-        case = case_of(test, self._host, OPTIONS, breach, self._bugs)
+        found = replace(breach, explanation=f"{row.sentence}: {breach.explanation}")
+        breach = replace(found, schedule=schedule)
+        case = self._case(test, breach, found)
         searched = not (case.missing or case.invariant)
         deciding = signature(case, self._laboratory) if searched else frozenset()
-        self._observer.settle()
         return Finding(row.name, self._host, case, _names(small.threads), deciding)
+
+    def _case(self, test: Litmus, breach: Violation, found: Violation) -> Case:
+        """The breach as a case; by the schedule that found it, if the shorter one does not fit."""
+        try:
+            return case_of(test, self._host, OPTIONS, breach, self._bugs)
+        except ReplayError:
+            if not found.schedule or found.schedule == breach.schedule:
+                raise
+            return case_of(test, self._host, OPTIONS, found, self._bugs)
 
     def _schedule(self, test: Litmus, rule: str) -> str:
         """A schedule that breaks the rule, with the fewest context switches if that is feasible."""

@@ -238,6 +238,7 @@ PROPERTIES: Final = {
             "SMT mode, do nothing",
             "Every end state is also one of the program with nops in their place.",
             plainer=_without_bad,
+            share=2,
         ),
         Property(
             "reading-changes-nothing",
@@ -245,6 +246,7 @@ PROPERTIES: Final = {
             "Every end state, but for what was read, is also one of the program with nops in place "
             "of the reads.",
             plainer=_without_reads,
+            share=2,
         ),
         Property(
             "events-leave-no-trace",
@@ -253,6 +255,7 @@ PROPERTIES: Final = {
             "that read DPDES are left out (such an event may make a read stale on POWER9), and on "
             "POWER7 and POWER8 those that cede, since H_CEDE may return for no reason there.",
             plainer=_undisturbed,
+            share=2,
         ),
         Property(
             "problem-state",

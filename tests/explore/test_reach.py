@@ -5,7 +5,7 @@ from emu.explore.litmus.guest import CODE, build
 from emu.explore.litmus.parse import parse
 from emu.explore.litmus.run import search_options
 from emu.explore.litmus.stage import prepare
-from emu.explore.search import Options
+from emu.explore.search import Options, Search
 
 BRANCHING = """PPC branching
 { 0:r4=x; 1:r4=x; 0:r6=1 }
@@ -79,3 +79,12 @@ def test_nodes_beyond_those_that_were_reached_are_not():
     stage = searched(DOORBELL, "power9")
     count = len(stage.host.automaton) + 1
     assert stage.search.reached(count + 5000)[count:] == bytes(5000)
+
+
+def test_interrupts_are_those_of_this_search():
+    stage = searched(DOORBELL, "power9")
+    assert stage.search.interrupted(0xA00)
+    assert not stage.search.interrupted(0x500)
+    assert not stage.search.interrupted(0x100000)
+    again = Search(stage.host.machine, Options(), stage.host.engine, stage.host.automaton.expand)
+    assert not again.interrupted(0xA00)

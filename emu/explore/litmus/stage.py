@@ -298,10 +298,16 @@ def _share(search: Search, guest: Guest, places: list[Places], observable: Obser
             pass  # a thread's own registers, and what is judged in end states only
 
 
+def _prohibited(guest: Guest) -> Iterator[Observable]:
+    """What prohibitions name."""
+    for rule in guest.test.prohibitions:
+        yield from observables(rule.condition)
+
+
 def _looked_at(guest: Guest) -> dict[int, int]:
     """The registers of its thread that the test looks at, by address of code."""
     masks = [0] * len(guest.entries)
-    for observable in guest.test.watched:
+    for observable in {*guest.test.named, *_prohibited(guest)}:
         if isinstance(observable, Register):
             place = guest.renamed.get(observable, observable)
             if place.name != "msr":
