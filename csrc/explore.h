@@ -1,9 +1,8 @@
-/* The explorer's own structures. Files: explore_words.c (undo, hash), explore_step.c (steps),
- * explore_claim.c (who touches what), explore_lock.c (locks),
- * explore_touch.c (what a step touches), explore_store.c (sets of states, outcomes, schedules), explore_dfs.c,
- * explore_scc.c (livelocks), explore_bfs.c,
- * explore_dpor.c, explore_sample.c (the algorithms), explore_reach.c (what was gone through),
- * explore.c (the interface).
+/* The explorer's own structures. Files: explore_words.c (undo, hash), explore_step.c (steps and choices),
+ * explore_host.c, explore_guest.c (their parts), explore_claim.c (who touches what), explore_lock.c (locks),
+ * explore_touch.c (what a step touches), explore_store.c (sets of states, outcomes, schedules),
+ * explore_dfs.c, explore_scc.c (livelocks), explore_bfs.c, explore_dpor.c, explore_sample.c (the
+ * algorithms), explore_reach.c (what was gone through), explore.c (the interface).
  *
  * The current state is the machine itself. `shadow` equals its words as of the last commit, so a
  * commit finds what a step changed by comparing, logs the old values and updates the hash; going
@@ -259,7 +258,7 @@ void values_since(const emu_search *s, uint64_t undo, undo_entry *now);
 void go_on(emu_search *s, const undo_entry *values, uint32_t n);
 void show_values(const emu_search *s, int at_end, uint64_t *values);
 
-/* ---- explore_step.c -------------------------------------------------------------------------------- */
+/* ---- explore_step.c, explore_guest.c ---------------------------------------------------------------- */
 
 /* The thread that an actor stands in guest code of, or UINT32_MAX: it stands in host code. */
 uint32_t actor_thread(const emu_search *s, uint32_t actor);
