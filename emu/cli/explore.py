@@ -33,7 +33,7 @@ from emu.hv.registers import expectation, shown_registers
 if TYPE_CHECKING:
     from emu.explore.litmus.model import Litmus
     from emu.explore.litmus.verdict import Result
-    from emu.hv.host import Vm
+    from emu.hv.vm import Vm
 
 DEFAULT_STATES = 5_000_000
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from emu.explore.guest import Asked, Ending, Explored
     from emu.explore.litmus.verdict import Result
     from emu.explore.search import Options
-    from emu.hv.host import Vm
+    from emu.hv.vm import Vm
 
 
 def save_litmus(

@@ -13,9 +13,10 @@ from emu.trace.statistics import Statistics, plain_table
 
 if TYPE_CHECKING:
     from emu.cli.guest_source import Guest
-    from emu.hv.host import Outcome, Vm
+    from emu.hv.host import Outcome
     from emu.hv.kvm import Vcpu
     from emu.hv.registers import Register
+    from emu.hv.vm import Vm
 
 STATES = {NOTREADY: "notready", RUNNABLE: "runnable", BUSY_IN_HOST: "busy_in_host"}
 

@@ -28,7 +28,7 @@ from emu.cli.numbers import count
 from emu.cli.report import ending, json_report, print_table, register_lines, state_lines
 from emu.cli.virtual_machine import actor_names, build, scheduler_of
 from emu.errors import ConfigError
-from emu.hv.host import CHUNK, Outcome, Vm
+from emu.hv.host import CHUNK, Outcome
 from emu.hv.registers import expectation, shown_registers
 from emu.hv.schedule_text import schedule_lines
 from emu.trace.statistics import Statistics
@@ -37,6 +37,7 @@ from emu.trace.trace_file import TRACE_CHUNK, TraceFile
 if TYPE_CHECKING:
     from emu.cli.guest_source import Guest
     from emu.hv.registers import Register
+    from emu.hv.vm import Vm
 
 EXIT_CODES = {
     "limit": EXIT_LIMIT,

@@ -14,7 +14,8 @@ from emu.hv.saved import SavedVm
 
 if TYPE_CHECKING:
     from emu.cli.machine_options import MachineOptions
-    from emu.hv.host import Outcome, Vm
+    from emu.hv.host import Outcome
+    from emu.hv.vm import Vm
 
 
 # Options that have no meaning for a VM that has begun; names of MachineOptions and GuestSource.

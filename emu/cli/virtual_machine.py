@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from emu.asm.source import decode
 from emu.cli.input_files import read_input
 from emu.errors import ConfigError
-from emu.hv.host import Host, Vm
+from emu.hv.host import Host
 from emu.hv.policy import Policy
 from emu.hv.pseries import Pseries
 from emu.hv.schedule_text import parse_schedule
@@ -17,6 +17,7 @@ from emu.hv.schedulers import SCHEDULERS, Replay, Scheduler, parse_scheduler
 if TYPE_CHECKING:
     from emu.cli.guest_source import Guest
     from emu.cli.machine_options import MachineOptions
+    from emu.hv.vm import Vm
 
 # What only a machine with firmware has; names of MachineOptions.
 FIRMWARE_OPTIONS = ("append", "pvr", "initrd", "rtc")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from emu.debug.session import Session
-    from emu.hv.host import Vm
+    from emu.hv.vm import Vm
 
 PAGE: Final = 4096
 PATIENCE: Final = 10_000_000  # steps until every vcpu must have come to userspace

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from emu.asm import Program
     from emu.explore.search import Choice, Ended, Facts, Options, Wrong
-    from emu.hv.host import Vm
     from emu.hv.registers import Expectation, Register
+    from emu.hv.vm import Vm
 
 FIRST_CODE: Final = 0x3000  # below lie the interrupt vectors
 # The keys of outcomes: how they begin, and what stands before an expectation that is not met.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from emu.asm import Program
     from emu.asm.program import Endian
     from emu.explore.guest import Ending
-    from emu.hv.host import Vm
+    from emu.hv.vm import Vm
 
 MAX_DEPTH: Final = 20
 _INCLUDE: Final = re.compile(r'\s*\.include\s+"([^"\\]+)"\s*(?:#.*)?')

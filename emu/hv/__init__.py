@@ -14,9 +14,10 @@ from __future__ import annotations
 
 from emu.hv.capability import Capability
 from emu.hv.event import Event
-from emu.hv.host import Host, Outcome, TraceEvent, Vm
+from emu.hv.host import Host, Outcome, TraceEvent
 from emu.hv.saved import SavedVm
 from emu.hv.schedulers import Random, Replay, RoundRobin, Scheduler, parse_scheduler
+from emu.hv.vm import Vm
 
 __all__ = [
     "Capability",

@@ -34,9 +34,10 @@ from emu.hv.virtual_cpu import VirtualCpu
 from emu.hv.xics import icp_deliver_irq
 
 if TYPE_CHECKING:
-    from emu.hv.host import Host, Vm
+    from emu.hv.host import Host
     from emu.hv.icp import Source
     from emu.hv.kvm import Vcpu
+    from emu.hv.vm import Vm
 
 WORD = (1 << 64) - 1
 ZEROS = bytes(PAGE)

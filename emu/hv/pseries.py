@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from emu.asm import Program
-    from emu.hv.host import Vm
     from emu.hv.kvm import Vcpu
+    from emu.hv.vm import Vm
 
 START_MSR: Final = mask("MSR", "ME", "FP")
 RELOCATABLE_AT: Final = 0x40_0000  # where QEMU puts a kernel that is linked at 0

@@ -18,7 +18,7 @@ from emu.isa.sprs import SPRS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from emu.hv.host import Vm
+    from emu.hv.vm import Vm
 
 COMPARISONS: dict[str, Callable[[int, int], bool]] = {
     "==": operator.eq,

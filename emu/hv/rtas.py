@@ -19,9 +19,9 @@ from emu.isa.hcalls import RETURN_CODES
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from emu.hv.host import Vm
     from emu.hv.kvm import Vcpu
     from emu.hv.pseries import Pseries
+    from emu.hv.vm import Vm
 
 SUCCESS: Final = 0
 HARDWARE_ERROR: Final = -1

@@ -16,7 +16,7 @@ from emu.isa.interrupts import BY_NAME, INTERRUPTS
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from emu.hv.host import Vm
+    from emu.hv.vm import Vm
 
 EXITS = [event for event in Event if event.tracepoint == "kvm_guest_exit"]
 
