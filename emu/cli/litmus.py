@@ -137,7 +137,7 @@ def command(
         must_concern(bug, host)
     judged: list[tuple[Result, Judgement]] = []
     laboratory = Laboratory()
-    errors = 0
+    unread: list[tuple[str, str]] = []
     paths = list(litmus_files(files))
     brief = summary or any(Path(name).is_dir() for name in files)
     whole = chosen is not Algorithm.DFS or preemptions is not None
@@ -162,7 +162,7 @@ def command(
                         break
             except EmuError as error:
                 click.echo(f"{error}" if "\n" in str(error) else f"emu: {path}: {error}", err=True)
-                errors += 1
+                unread.append((path, str(error)))
             if interrupt.seen:
                 break
     failed = sum(bool(judgement.failures) for _, judgement in judged)
@@ -170,17 +170,17 @@ def command(
         click.echo(json.dumps({"schema": 1, "tests": [json_object(*pair) for pair in judged]}))
     if junit_file is not None:
         again = [word for name in bug for word in ("--bug", name)]
-        _write_junit(junit_file, junit(judged, again))
+        _write_junit(junit_file, junit(judged, again, unread))
     if brief and not as_json:
         seconds = sum(result.seconds for result, _ in judged)
         click.echo(
-            f"{len(judged)} results, {failed} failed, {errors} not read, "
+            f"{len(judged)} results, {failed} failed, {len(unread)} not read, "
             f"{sum(result.states for result, _ in judged)} states, {seconds:.1f} s",
             err=True,
         )
     if interrupt.seen:
         return EXIT_INTERRUPTED
-    if errors:
+    if unread:
         return EXIT_BAD_INPUT
     if failed:
         return EXIT_VIOLATION

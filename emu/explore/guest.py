@@ -287,7 +287,8 @@ class GuestStage:
         if names:
             who = " ".join(names)
             return f"lost wakeup: {who}", f"{who} waits for ever for what is pending for it"
-        if self._asked.end in places:
+        here = zip(places, ceded, strict=False)  # who sleeps in its last H_CEDE is not back
+        if any(place == self._asked.end and not asleep for place, asleep in here):
             return "exit 0", ""
         if time:
             return "waits for time to pass", ""

@@ -161,6 +161,11 @@ class Options:
     livelocks: bool = False
 
 
+def _bound(number: int | None, most: int) -> int:
+    """What the core is told: a bound that no search can come to is none."""
+    return most if number is None else min(number, most)
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """Counts of a search so far."""
@@ -256,14 +261,14 @@ class Search:
                 "forget": options.forget,
                 "dead": options.dead,
                 "timers": options.timers,
-                "preemptions": NO_BOUND if options.preemptions is None else options.preemptions,
+                "preemptions": _bound(options.preemptions, NO_BOUND),
                 "depth": options.pct_depth,
                 "seed": options.seed,
-                "max_states": options.max_states,
-                "max_runs": options.max_runs,
+                "max_states": _bound(options.max_states, UNLIMITED),
+                "max_runs": _bound(options.max_runs, UNLIMITED),
                 "max_steps": self._longest,
                 "first": options.first,
-                "max_insns": UNLIMITED if options.max_insns is None else options.max_insns,
+                "max_insns": _bound(options.max_insns, UNLIMITED),
                 "avoid": options.avoid,
                 "livelocks": options.livelocks,
             },

@@ -426,3 +426,21 @@ def test_a_terminal_has_a_progress_line(guests):
     assert b" k/s)" in shown
     assert re.search(rb"frontier [1-9]", shown)
     assert shown.rstrip().split(b"\r\x1b[K")[-1].startswith((b"stopped: ", b"exhaustive up to "))
+
+
+@pytest.mark.parametrize("host", ["power7", "power8", "power9"])
+def test_text_that_ends_in_a_sleep_for_ever_is_a_deadlock(emu, host):
+    cede = "li r3,0xe0; sc 1"
+    assert emu("run", "--host", host, "-e", cede).code == 5
+    done = emu("explore", "--host", host, "-e", cede, "--json")
+    assert (done.code, endings(done)) == (7, {"deadlock": 1})
+    prod = "mr r10,r3; cmpdi r3,1; li r4,0; li r3,0xe4; beq 1f; li r3,0xe0; 1: sc 1"
+    done = emu("explore", "--host", host, "--smt", 2, "-e", prod, "--json")
+    assert (done.code, list(endings(done))) == (0, ["exit 0"])
+
+
+@pytest.mark.parametrize("bound", ["--preemptions", "--max-states", "--max-insns", "--runs"])
+def test_a_bound_beyond_all_numbers_is_none(emu, guests, bound):
+    done = emu("explore", guests / LOST, "--smt", 2, bound, 10**25)
+    assert done.code == 7
+    assert "exhaustive: 169 states" in done.err

@@ -80,6 +80,32 @@ def test_junit_is_written(emu, mp, tmp_path):
     assert suite.find("testcase").get("name") == "MP"
 
 
+def test_a_file_that_is_no_test_is_an_error_in_junit(emu, tmp_path):
+    report = tmp_path / "report.xml"
+    (tmp_path / "mp.litmus").write_text(MP)
+    (tmp_path / "none.litmus").write_bytes(b"\x00\x1b\xff no test")
+    assert emu("litmus", "--junit", report, tmp_path).code == 3
+    suite = ET.fromstring(report.read_text())  # noqa: S314 our own text
+    assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == ("2", "0", "1")
+    (error,) = suite.findall("testcase/error")
+    assert "begins with `PPC NAME`" in error.get("message")
+
+
+@pytest.mark.parametrize("bound", ["--preemptions", "--max-states", "--max-insns", "--runs"])
+def test_a_bound_beyond_all_numbers_is_none(emu, mp, bound):
+    done = emu("litmus", bound, 10**25, mp)
+    assert done.code == 0
+    assert "exhaustive" in done.out
+
+
+def test_a_limit_beyond_all_numbers_is_none(emu, tmp_path):
+    path = tmp_path / "mp.litmus"
+    path.write_text(MP.replace("PPC MP\n", "PPC MP\nLimit=states:1e30,preempt:1e30\n"))
+    done = emu("litmus", path)
+    assert done.code == 0
+    assert "exhaustive" in done.out
+
+
 def test_a_failure_says_by_which_schedule_and_how_to_see_it_again(emu, guests, tmp_path):
     report = tmp_path / "report.xml"
     path = guests / "litmus" / "send-enter.litmus"

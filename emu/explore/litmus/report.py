@@ -128,10 +128,15 @@ def _json_value(value: Value) -> int | str:
     return value.name if isinstance(value, Address) else value
 
 
-def junit(judged: Iterable[tuple[Result, Judgement]], options: Iterable[str] = ()) -> str:
+def junit(
+    judged: Iterable[tuple[Result, Judgement]],
+    options: Iterable[str] = (),
+    unread: Iterable[tuple[str, str]] = (),
+) -> str:
     """One test case a file and host; a failure's text is what failed, by which schedule, and again.
 
-    options: of the command that finds it again, besides the host and the file.
+    options: of the command that finds it again, besides the host and the file. unread: files that
+    are no tests, or could not be run, and why; each is an error.
     """
     suite = ET.Element("testsuite", name="emu litmus")
     tests = failures = 0
@@ -152,6 +157,15 @@ def junit(judged: Iterable[tuple[Result, Judgement]], options: Iterable[str] = (
             schedules = [f"schedule: {v.schedule}" for v in found if v.schedule]
             again = ("emu", "litmus", "--host", result.host, *options, result.test.path)
             element.text = "\n".join([*judgement.failures, *schedules, f"run: {shlex.join(again)}"])
-    suite.set("tests", str(tests))
+    errors = 0
+    for path, reason in unread:
+        errors += 1
+        case = ET.SubElement(suite, "testcase", classname="litmus", name=path, file=path)
+        text = "".join(
+            c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in reason
+        )
+        ET.SubElement(case, "error", message=text.partition("\n")[0]).text = text
+    suite.set("tests", str(tests + errors))
     suite.set("failures", str(failures))
+    suite.set("errors", str(errors))
     return ET.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"
