@@ -23,14 +23,18 @@ def is_return(word: int) -> bool:
 
 
 def return_address(session: Session) -> int:
-    """Guess where the current function returns to: LR in a leaf, else what it saved."""
+    """Guess where the current function returns to; 0: it saved LR where nobody can know.
+
+    LR has it at the first instruction and in a leaf; else it is where the ABI has it saved.
+    """
     words, vcpu = session.host.words, session.vcpu
     lr: int = words[vcpu.arch.lr]
-    here, there = (session.names.label(a).partition("+")[0] for a in (session.nia(), lr))
-    if here != there or not here:
+    here, inside, _ = session.names.label(session.nia()).partition("+")
+    if not inside or here != session.names.label(lr).partition("+")[0]:
         return lr
     try:
         caller = session.names.memory(words[vcpu.gpr(1)], 8)
-        return session.names.memory(caller + 16, 8)
+        saved = session.names.memory(caller + 16, 8)
     except EmuError:
-        return lr
+        return 0
+    return saved if saved % 4 == 0 else 0

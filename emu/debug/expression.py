@@ -28,6 +28,10 @@ class ExpressionError(EmuError):
     """An expression that cannot be read or evaluated."""
 
 
+class UnknownNameError(ExpressionError):
+    """A name in an expression that nothing has, now or later."""
+
+
 class Scope(Protocol):
     """Where an expression's names and memory come from."""
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from emu.core.watching import Watched
 from emu.debug.doorbells import of_core, virtual_thread
-from emu.debug.expression import ExpressionError
+from emu.debug.expression import ExpressionError, UnknownNameError
 from emu.errors import MemoryAccessError
 from emu.isa.msr import REGISTERS
 from emu.isa.sprs import SPRS
@@ -76,7 +76,7 @@ class Names:
         if place is not None:
             return self.read(place)
         if address is None:
-            raise ExpressionError(self._unknown(text))
+            raise UnknownNameError(self._unknown(text))
         return address
 
     def line(self, file: str, number: int) -> int:

@@ -128,7 +128,7 @@ class Repl:
         with contextlib.suppress(OSError):
             readline.read_history_file(path)
         readline.set_history_length(HISTORY_LINES)
-        readline.set_completer_delims(" \t\n+-*/()&|^~!<>=,")
+        readline.set_completer_delims(" \t\n")
         readline.set_completer(self._complete)
         readline.parse_and_bind("tab: complete")
         try:
@@ -143,6 +143,8 @@ class Repl:
 
         line = readline.get_line_buffer()[: readline.get_endidx()]
         found = completions(self.interpreter, line, word)
+        if len(found) == 1 and not line.removesuffix(word).strip():
+            found = [f"{found[0]} "]  # a command, and its arguments may follow
         return found[state] if state < len(found) else None
 
     # -- Ctrl-C while the machine runs

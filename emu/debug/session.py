@@ -146,11 +146,14 @@ class Session:
         point = Breakpoint(0, self.names.symbolic(real), vm=vm, address=real, temporary=temporary)
         return self._add(point)
 
+    def constant(self, text: str) -> bool:
+        """Whether an expression looks at nothing that can change: a number, an address."""
+        return not self.judge.look(parse(text), self.names.vcpu)[1]
+
     def watch(self, text: str) -> Watchpoint:
         """Stop after each step that changes an expression's value. Raises ExpressionError."""
         expression = parse(text)
-        _, watched = self.judge.look(expression, self.names.vcpu)
-        if not watched:
+        if self.constant(text):
             raise ExpressionError(f"a constant does not change: {text!r}")
         return self._add(Watchpoint(0, text, expression=expression, scope=self.names.vcpu))
 
@@ -322,7 +325,9 @@ class Session:
         """Where the current function returns to. Raises ConfigError if nobody called it."""
         back = return_address(self)
         if back == 0:
-            raise ConfigError("no caller is known: LR is 0")
+            lr = self.host.words[self.vcpu.arch.lr]
+            reason = "points into this very function" if lr else "is 0"
+            raise ConfigError(f"no caller is known: LR {reason}")
         return back
 
     # -- who moves

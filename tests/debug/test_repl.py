@@ -124,6 +124,7 @@ def test_a_watched_hypervisor_field_names_the_host_step_that_changed_it(prompt):
         ("info bookmarks", "stops: @"),
         ("info watchpoints", "none"),
         ("last WRITE 0x3000", "has not changed since the beginning"),
+        ("last 0x3000", "u64(0x3000) has not changed since the beginning"),
         ("catch exit hfac", "catchpoint 1: exit hfac"),
         ("catch event doorbell", "catchpoint 1: event doorbell"),
         ("help TIR", "special purpose register"),
@@ -162,6 +163,7 @@ def test_what_is_shown(prompt, command, expected):
         ("lock maybe", "lock is on or off"),
         ("catch dpdes", "`watch dpdes` stops when a value changes"),
         ("info hv 1", "info hv takes nothing more"),
+        ("b _start if frob", "no register, field or symbol is called 'frob'"),
         ("finish", "no caller is known: LR is 0"),
         ("reverse-finish", "no caller is known: LR is 0"),
         ("run", "run takes a vcpu"),
@@ -231,6 +233,21 @@ def test_words_are_completed(prompt):
     assert completions(prompt.interpreter, "catch msgsn", "msgsn") == ["msgsnd", "msgsndp"]
     assert "msgclrp" in completions(prompt.interpreter, "help msgc", "msgc")
     assert "TIR" in completions(prompt.interpreter, "h T", "T")
+    assert completions(prompt.interpreter, "p 1+v1.doorb", "1+v1.doorb") == [
+        "1+v1.doorbell_request"]  # fmt: skip
+
+
+def test_a_condition_may_be_about_what_is_not_there_yet(prompt):
+    assert prompt("b _start if *r5 == 1", "set r5 = -8", "condition 1 *r5") == (
+        "breakpoint 1 at 0x10000 <_start>")  # fmt: skip
+
+
+def test_files_are_completed_wherever_they_are(prompt, tmp_path):
+    (tmp_path / "one-script").write_text("when\n")
+    (tmp_path / "one-more").mkdir()
+    word = f"{tmp_path}/one-"
+    assert completions(prompt.interpreter, f"source {word}", word) == [
+        f"{tmp_path}/one-more/", f"{tmp_path}/one-script"]  # fmt: skip
 
 
 def test_a_prompt_without_a_terminal_is_plain():
@@ -294,6 +311,10 @@ COUNTING = ("-e", "li 3,1; 1: addi 3,3,1; b 1b")
 
 def test_the_prompt_on_a_terminal_completes_colours_repeats_and_keeps_history(terminal, tmp_path):
     prompt = terminal(*COUNTING)
+    prompt.type("reverse-n\t")
+    prompt.until(r"reverse-n\x07?ext")
+    prompt.type("\x15wat\t1\n")
+    prompt.until("a constant does not change: '1'")
     prompt.type("step\t\t")
     prompt.until("stepi")
     prompt.type("i\n")

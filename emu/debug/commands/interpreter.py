@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import glob
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from emu.debug.commands.table import COMMANDS, CommandError, find
 from emu.debug.context import Context
-from emu.debug.expression import parse
+from emu.debug.expression import ExpressionError, UnknownNameError, parse
 from emu.isa.sprs import SPRS
 from emu.isa.table import VARIANTS
 
@@ -136,12 +137,22 @@ class Interpreter:
         """Take `thread N` and `if CONDITION` from the end of a point's arguments."""
         text, _, condition = _cut(text, "if")
         if condition:
-            point.condition = parse(condition)
-            point.condition_text = condition
+            self.condition(point, condition)
         text, _, thread = _cut(text, "thread")
         if thread:
             point.vcpu = self.vcpu(thread).index
         return text.strip()
+
+    def condition(self, point: Point, text: str) -> None:
+        """Make a point stop only if an expression is not 0. What it reads may come later."""
+        expression = parse(text)
+        try:
+            self.session.judge.look(expression, self.session.names.vcpu)
+        except UnknownNameError:
+            raise
+        except ExpressionError:
+            pass
+        point.condition, point.condition_text = expression, text
 
     def block(self) -> list[str]:
         """The lines that follow, up to `end`."""
@@ -161,7 +172,7 @@ def _nothing() -> str | None:
 
 
 def completions(it: Interpreter, line: str, word: str) -> list[str]:
-    """What a word at the end of a line may become."""
+    """What a word, all since the last space of a line, may become."""
     before = line[: len(line) - len(word)].strip()
     if not before:
         return sorted(row.name for row in COMMANDS if row.name.startswith(word))
@@ -172,10 +183,12 @@ def completions(it: Interpreter, line: str, word: str) -> list[str]:
     if row is not None and row.words:
         return sorted(name for name in row.words if name.startswith(word))
     if before in ("source", "save", "load", "save schedule"):
-        return sorted(str(path) for path in Path().glob(f"{word}*"))[:100]
-    owner, dot, stem = word.rpartition(".")
+        found = glob.glob(f"{glob.escape(word)}*")  # noqa: PTH207 - Path has no absolute patterns
+        return sorted(name + "/" * Path(name).is_dir() for name in found)[:100]
+    stem = re.split(r"[^\w]", word)[-1]
+    done = word.removesuffix(stem)
     fits = (name for name in it.session.names.all_names() if name.startswith(stem))
-    return sorted({f"{owner}{dot}{name}" for name in fits})[:200]
+    return sorted({f"{done}{name}" for name in fits})[:200]
 
 
 def _topics() -> set[str]:

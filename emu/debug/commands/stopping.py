@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from emu.debug.commands.table import CommandError, command
-from emu.debug.expression import parse
 from emu.debug.stops import Catchpoint, Point
 from emu.hv.event import Event
 from emu.hv.ops import Reason
@@ -168,8 +167,10 @@ def _ignore(it: Interpreter, text: str) -> None:
 def _condition(it: Interpreter, text: str) -> None:
     number, _, expression = text.partition(" ")
     point = it.point(number)
-    point.condition = parse(expression) if expression else None
-    point.condition_text = expression
+    if expression:
+        it.condition(point, expression)
+    else:
+        point.condition, point.condition_text = None, ""
 
 
 @command("commands", "[NUMBER]", "lines up to `end`, run at each stop there", group=STOPPING)

@@ -58,7 +58,10 @@ def _back(it: Interpreter, _: str) -> None:
 @command("last", "[write] EXPRESSION|ADDRESS", "who changed a value last, and when", group=TIME)
 def _last(it: Interpreter, text: str) -> None:
     match = re.fullmatch(r"(?:w|write)\s+(.+)", text, re.IGNORECASE)
-    found = it.session.last_change(f"u64({match[1]})" if match else text)
+    where = match[1] if match else text
+    if match or it.session.constant(where):
+        text = f"u64({where})"
+    found = it.session.last_change(text)
     if found is None:
         it.say(f"{text} has not changed since the beginning")
     else:
