@@ -46,8 +46,9 @@ class Progress:
             self._shown = now
             self._written = True
             passed = now - self._started
+            count, what = (facts.states, "states") if facts.states else (facts.runs, "runs")
             line = (
-                f"{facts.states} states ({facts.states / passed / 1000:.0f} k/s)  "
+                f"{count} {what} ({count / passed / 1000:.0f} k/s)  "
                 f"{facts.ends} ends  depth {facts.depth}  frontier {facts.frontier}"
             )
             click.echo(f"\r\033[K{line}", nl=False, err=True)

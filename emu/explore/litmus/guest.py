@@ -18,6 +18,7 @@ from emu.explore.agents import Agent
 from emu.explore.agents import parse as parse_agent
 from emu.explore.footprint import Analysis, Entry, analyse, leads_back
 from emu.explore.litmus.model import (
+    HOSTS,
     Address,
     And,
     Cell,
@@ -174,6 +175,7 @@ class _Builder:
         count = len(test.threads)
         little = self._header_word("Endian", ("big", "little"), "big") == "little"
         self._header_word("Livelock", ("judged", "allowed"), "judged")
+        self._check_hosts()
         guest = Guest(
             test=test,
             little=little,
@@ -219,6 +221,14 @@ class _Builder:
             self._header_problem(key, f"{key} must be {' or '.join(allowed)}, got {word[:40]}")
             return default
         return word
+
+    def _check_hosts(self) -> None:
+        """A test must not run elsewhere than its author meant because of a slip."""
+        named = [part.strip() for part in self.test.header.get("Hosts", "").split(",")]
+        for name in named:
+            if name and name not in HOSTS:
+                known = ", ".join(HOSTS)
+                self._header_problem("Hosts", f"a host is one of {known}, got {name[:40]}")
 
     def _header_problem(self, key: str, message: str) -> None:
         at = max(0, self.test.text.find(f"{key}"))
