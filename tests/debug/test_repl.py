@@ -237,6 +237,10 @@ def test_words_are_completed(prompt):
         "1+v1.doorbell_request"]  # fmt: skip
 
 
+def test_what_python_has_defined_is_there_for_the_next(prompt):
+    assert prompt("python import math; side = 3", "python print(math.factorial(side))") == "6"
+
+
 def test_a_condition_may_be_about_what_is_not_there_yet(prompt):
     assert prompt("b _start if *r5 == 1", "set r5 = -8", "condition 1 *r5") == (
         "breakpoint 1 at 0x10000 <_start>")  # fmt: skip

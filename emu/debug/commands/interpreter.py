@@ -33,6 +33,7 @@ class Interpreter:
         self.context = Context(session)
         self.quit = False
         self.in_python = False  # the user's own code runs
+        self.python_names: dict[str, object] = {}  # what it has defined, for the next such code
         self.more: Callable[[], str | None] = _nothing
         self._last = ""
         self.examined = 0

@@ -89,8 +89,9 @@ def _source(it: Interpreter, text: str) -> None:
          group=SESSION)  # fmt: skip
 def _python(it: Interpreter, text: str) -> None:
     source = text or "\n".join(it.block())
-    scope = {"session": it.session, "host": it.session.host, "emu": it,
-             "print": lambda *values: it.say(" ".join(map(str, values)))}  # fmt: skip
+    scope = it.python_names
+    scope |= {"session": it.session, "host": it.session.host, "emu": it,
+              "print": lambda *values: it.say(" ".join(map(str, values)))}  # fmt: skip
     before, it.in_python = it.in_python, True
     try:
         exec(compile(source, "<python>", "exec"), scope)  # noqa: S102 - the user's own code
