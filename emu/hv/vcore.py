@@ -85,11 +85,16 @@ def kvmppc_run_vcpu(vcpu: Vcpu) -> HostCode[Exit | None]:
             yield from kvmppc_wait_for_exec(vcpu)
         else:
             yield Write(vcore.runner, 1 + vcpu.index)
+            ran = False
             if (yield from _all_ceded(vcore)):
                 yield from kvmppc_vcore_blocked(vcore)
             else:
-                yield from kvmppc_run_core(vcore)
+                ran = yield from kvmppc_run_core(vcore)
             yield Write(vcore.runner, 0)
+            if ran and vcore.threads[0].timeslice:
+                yield from spin_unlock(vcore.lock)
+                yield Relax()  # who waits for the cpu has it now, or a new runner
+                yield from spin_lock(vcore.lock)
     yield from _wake_next_runner(vcore, vcpu)
     yield from spin_unlock(vcore.lock)
     exit_: Exit = yield ReadTrap(vcpu.trap)
@@ -270,12 +275,15 @@ def _release_threads(vcore: Vcore) -> HostCode[None]:
 # ---- one run of the core ------------------------------------------------------------------------
 
 
-def kvmppc_run_core(vcore: Vcore) -> HostCode[None]:
-    """Run the vcore once, from the task of the runner, on thread 0 of its (sub)core."""
+def kvmppc_run_core(vcore: Vcore) -> HostCode[bool]:
+    """Run the vcore once, from the task of the runner, on thread 0 of its (sub)core.
+
+    Returns whether it had the cpu; if not, it has waited for it.
+    """
     primary = vcore.threads[0]
     if not (yield CompareAndSet(primary.running, 0, 1 + vcore.host_number)):
         yield from _wait_for_cpu(vcore)
-        return
+        return False
     yield Trace(Event.RUN_CORE, vcore.vcpus[0].index)
     yield Write(vcore.entry_exit, 0)
     yield Write(vcore.napping_threads, 0)
@@ -298,10 +306,7 @@ def kvmppc_run_core(vcore: Vcore) -> HostCode[None]:
     yield from _post_guest(vcore)
     yield Write(vcore.state, VCORE_INACTIVE)
     yield Write(primary.running, 0)
-    if primary.timeslice:
-        yield from spin_unlock(vcore.lock)
-        yield Relax()  # who waits for the cpu has it now
-        yield from spin_lock(vcore.lock)
+    return True
 
 
 def _wait_for_cpu(vcore: Vcore) -> HostCode[None]:

@@ -446,3 +446,10 @@ def test_a_register_that_is_no_word_cannot_be_part_of_a_searchs_outcome(emu, gue
     ended = emu("explore", guests / "racy" / "lost_update.s", "--smt", "2", "--show", "tir")
     assert ended.code == 2, ended.err
     assert "an outcome is made of registers with a word each, got tir" in ended.err
+
+
+@pytest.mark.parametrize("host", ["power7", "power8"])
+@pytest.mark.parametrize("guest", ["hello.s", "cede_prod.s", "xics_ipi.s"])
+def test_a_vcore_that_lets_another_have_the_core_gets_its_next_runner(emu, guests, host, guest):
+    done = emu("run", guests / guest, "--host", host, "--smt", 2, "--vcpus", 4, "--check")
+    assert done.code == 0, done.err
