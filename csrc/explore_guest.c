@@ -22,17 +22,21 @@ const emu_point *point_at(const emu_search *s, uint64_t nia)
     return NULL;
 }
 
-uint32_t interrupt_of(const emu_search *s, uint32_t thread, const emu_vcpu *v)
+/* The interrupt that the thread's guest takes as soon as MSR[EE] lets it, or 0. */
+static uint32_t pending_of(const emu_search *s, uint32_t thread, const emu_vcpu *v)
 {
     const emu_thread *t = emu_thread_at(s->m, thread);
     const emu_subproc *p = emu_subproc_at(s->m, t->subproc);
-    if (!(v->msr & MSR_EE))
-        return 0;
     if (v->external_pending || t->lpcr & LPCR_MER)
         return VECTOR_EXTERNAL;
     if (v->dec_armed && emu_to_decrementer(t, v, emu_state(s->m)->tb + p->tb_offset) == 0)
         return VECTOR_DECREMENTER;
     return p->dpdes >> (t->tir & 63) & 1 ? VECTOR_DOORBELL : 0;
+}
+
+uint32_t interrupt_of(const emu_search *s, uint32_t thread, const emu_vcpu *v)
+{
+    return v->msr & MSR_EE ? pending_of(s, thread, v) : 0;
 }
 
 pull pull_of(const emu_search *s, uint32_t thread)
@@ -78,7 +82,9 @@ int is_point(const emu_search *s, uint32_t actor, const emu_point *p, const emu_
     case EMU_POINT_OWN:
     case EMU_POINT_CLOCK:
     case EMU_POINT_RETURN:
-        return (v->msr & MSR_EE) != 0;
+        /* An interrupt that waits for MSR[EE] will go before what pulls the thread out of the guest: that
+         * must be able to come while it waits, and make one of two doorbells. */
+        return v->msr & MSR_EE || (s->e && pending_of(s, actor_thread(s, actor), v));
     default:
         return 1;
     }

@@ -260,3 +260,19 @@ def test_bad_code_is_a_diagnostic_at_its_cell(cells, message):
 def test_bad_header_values_are_diagnostics(head, message):
     with pytest.raises(LitmusError, match=message):
         build(column("nop", head=head))
+
+
+def test_a_thread_may_be_pulled_out_of_the_guest_in_front_of_an_mtmsrd():
+    """So a second doorbell can join the first, which MSR[EE] = 0 still keeps waiting."""
+    text = """PPC coalesced
+SMT=2
+EE=0,0
+{ 0:r6=1; 0:r7=db(1); 0:r16=x; 1:r6=db(1); 1:r16=x; }
+ P0            | P1            ;
+ stw r6,0(r16) | msgsndp r6    ;
+ msgsndp r7    | lwz r7,0(r16) ;
+               | ee 1          ;
+handler doorbell { rfid }
+exists (1:r7=0 /\\ x=1 /\\ taken(1)=1 /\\ pend(1)=0)
+"""
+    assert judge(run(parse(text), Options(), "power9")).met
