@@ -315,6 +315,7 @@ PROPERTIES: Final = {
             "what H_CEDE and prods promise, registers that are the guest's) are looked at after "
             "each, as `emu run --check` does. The last step of such a case breaks one of them.",
             judge=keeps_partitions,
+            share=8,
         ),
         Property(
             "deterministic",
