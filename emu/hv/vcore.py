@@ -299,7 +299,7 @@ def kvmppc_run_core(vcore: Vcore) -> HostCode[bool]:
     yield from kvmppc_hv_entry(primary, vcore)
     yield from spin_lock(vcore.lock)
     yield Write(vcore.state, VCORE_EXITING)
-    yield Write(primary.kvm_vcpu, 0)
+    yield from _take_back(vcore, primary)
     yield Write(primary.kvm_vcore, 0)
     yield from _release_threads(vcore)
     yield from _host_takes_interrupts(primary)
@@ -307,6 +307,19 @@ def kvmppc_run_core(vcore: Vcore) -> HostCode[bool]:
     yield Write(vcore.state, VCORE_INACTIVE)
     yield Write(primary.running, 0)
     return True
+
+
+def _take_back(vcore: Vcore, primary: HostThread) -> HostCode[None]:
+    """Take its vcpu from thread 0: one that joined it on its way out has not been in the guest."""
+    indices = tuple(1 + vcpu.index for vcpu in vcore.vcpus)
+    number = yield OneOf(primary.kvm_vcpu, indices)
+    if number is not None:
+        vcpu = vcore.vcpus[indices.index(number)]
+        if (yield Check(nonzero(vcpu.thread_cpu))):
+            yield Trace(Event.TOO_LATE, vcpu.index)
+            yield Write(vcpu.cpu, 0)
+            yield Write(vcpu.thread_cpu, 0)
+    yield Write(primary.kvm_vcpu, 0)
 
 
 def _wait_for_cpu(vcore: Vcore) -> HostCode[None]:

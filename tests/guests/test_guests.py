@@ -111,3 +111,13 @@ def test_a_guest_keeps_the_invariants_of_the_hypervisor(name, host, smt, capsys)
     arguments = ["run", str(GUESTS / f"{name}.s"), "--host", host, "--smt", str(smt), "--check"]
     code = exit_code_of([*arguments, *header.options, "--max-insns", "20000000"])
     assert code == header.exit, capsys.readouterr().err
+
+
+@pytest.mark.parametrize("host", ["power7", "power8", "power9"])
+@pytest.mark.parametrize("name", ["cede_prod", "decrementer", "hello", "xics_ipi"])
+def test_a_guest_of_more_vcores_than_cores_keeps_the_invariants(name, host, capsys):
+    """By chance, vcpus join a core that is just being left: nothing of them may stay there."""
+    for seed in ("5", "6"):
+        machine = ["--host", host, "--smt", "2", "--vcpus", "6", "--seed", seed]
+        arguments = ["run", str(GUESTS / f"{name}.s"), *machine, "--schedule", "random", "--check"]
+        assert exit_code_of(arguments) == 0, capsys.readouterr().err
