@@ -16,7 +16,7 @@ from emu.cli.guest_source import GuestSource, guest_options, load_guest
 from emu.cli.input_files import litmus_files
 from emu.cli.litmus_machine import fitted
 from emu.cli.machine_options import MachineOptions, machine_options
-from emu.cli.numbers import count
+from emu.cli.numbers import count, duration
 from emu.cli.progress import Progress
 from emu.cli.refinement import refine_files
 from emu.cli.search_options import ALGORITHMS, algorithm_of
@@ -71,7 +71,7 @@ DEFAULT_STATES = 5_000_000
 @click.option(
     "--time",
     "seconds",
-    type=click.FloatRange(min=0, min_open=True),
+    type=duration,
     help="Stop after so many seconds; half of them are for a search within bounds.",
 )
 @click.option(

@@ -15,6 +15,7 @@ from xml.etree import ElementTree as ET
 import click
 
 from emu.cli.exit_codes import EXIT_INTERRUPTED, EXIT_OK, EXIT_VIOLATION
+from emu.cli.numbers import duration
 from emu.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ DEFAULT_RUNS = 1000
 @click.command("fuzz")
 @click.option("--runs", type=click.IntRange(min=1), metavar="N",
               help=f"Programs to draw.  [default: {DEFAULT_RUNS}, or until --time]")  # fmt: skip
-@click.option("--time", "seconds", type=click.FloatRange(min=0, min_open=True), metavar="S",
+@click.option("--time", "seconds", type=duration, metavar="S",
               help="Seconds after which no new batch begins.")  # fmt: skip
 @click.option("--property", "properties", multiple=True, metavar="NAME",
               help="What to look for; repeatable.  [default: every property]")  # fmt: skip

@@ -20,6 +20,7 @@ from emu.cli.exit_codes import (
 from emu.cli.found_cases import save_litmus
 from emu.cli.input_files import litmus_files, read_input
 from emu.cli.litmus_machine import fitted, litmus_machine_options
+from emu.cli.numbers import duration
 from emu.cli.progress import Progress
 from emu.cli.refinement import refine_files
 from emu.cli.search_options import ALGORITHMS, MAX_DEPTH, PCT_DEPTH, algorithm_of
@@ -62,7 +63,7 @@ SPENT = "instructions"  # in the words for what bounded a search
 @click.option(
     "--time",
     "seconds",
-    type=click.FloatRange(min=0, min_open=True),
+    type=duration,
     help="Of one test: stop after so many seconds, half of them within bounds.",
 )
 @click.option("--runs", type=click.IntRange(min=1), default=1000, show_default=True,

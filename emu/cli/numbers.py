@@ -6,6 +6,7 @@ click.BadParameter, which names the rule and the text.
 
 from __future__ import annotations
 
+import math
 import re
 
 import click
@@ -41,6 +42,17 @@ def seed(text: str) -> int:
     if number >= 1 << 64:
         raise click.BadParameter(f"a seed is a number from 0 to 2^64-1, got {text!r}")
     return number
+
+
+def duration(text: str) -> float:
+    """Seconds, above 0: 10, 0.5, 1e3."""
+    try:
+        span = float(text)
+    except ValueError:
+        span = math.nan
+    if not 0 < span < math.inf:
+        raise click.BadParameter(f"a time is a number of seconds above 0, got {text!r}")
+    return span
 
 
 def address(text: str) -> int:

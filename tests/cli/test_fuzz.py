@@ -134,7 +134,9 @@ def test_properties_are_listed(capsys):
         (["--bug", "nothing"], "nothing"),
         (["--host", "power7", "--smt", "8"], "power7 has SMT modes 1, 2 and 4, got smt 8"),
         (["--runs", "0"], "runs"),
-        (["--time", "0"], "time"),
+        (["--time", "0"], "a time is a number of seconds above 0, got '0'"),
+        (["--time", "nan"], "a time is a number of seconds above 0, got 'nan'"),
+        (["--time", "inf"], "a time is a number of seconds above 0, got 'inf'"),
     ],
 )
 def test_what_cannot_be_done_is_refused_in_words(arguments, message, capsys):
