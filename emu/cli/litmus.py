@@ -119,6 +119,8 @@ def command(
         raise ConfigError(f"preemptions can be bounded for dfs only, got {chosen.name.lower()}")
     if machine.max_insns is not None and chosen is Algorithm.DPOR:
         raise ConfigError("--max-insns bounds every algorithm but dpor")
+    if as_json and str(junit_file) == "-":
+        raise ConfigError("standard output takes --json or --junit -, not both")
     bug = machine.bug
     options = Options(
         algorithm=chosen,

@@ -80,6 +80,12 @@ def test_junit_is_written(emu, mp, tmp_path):
     assert suite.find("testcase").get("name") == "MP"
 
 
+def test_two_reports_do_not_share_standard_output(emu, mp):
+    ended = emu("litmus", "--json", "--junit", "-", mp)
+    assert ended.code == 2
+    assert "standard output takes --json or --junit -, not both" in ended.err
+
+
 def test_a_file_that_is_no_test_is_an_error_in_junit(emu, tmp_path):
     report = tmp_path / "report.xml"
     (tmp_path / "mp.litmus").write_text(MP)
