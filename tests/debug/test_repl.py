@@ -347,6 +347,7 @@ def test_ctrl_c_on_a_terminal_stops_the_run_and_the_way_back_and_leaves_the_prom
     prompt.type("\x03")
     prompt.until("interrupted")
     assert int(prompt.until(r"\(emu v0 @(\d+)\) ")[1]) == here
+    time.sleep(0.3)  # CPython's input() sees no signal between showing the prompt and waiting
     prompt.type("\x03")  # at the prompt: a new line
     prompt.until(PROMPT)
     prompt.type("p r3 > 5\n")
