@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 from emu.core.machine import Deed
@@ -84,7 +85,7 @@ class Step(NamedTuple):
         return tuple(deed for deed in self.deeds if deed.deed is Deed.INTERRUPT)
 
 
-class Family:
+class Family(ABC):
     """Some invariants. stands_at: the operation before which an actor stands, by its number."""
 
     def __init__(self, host: Host, stands_at: StandsAt) -> None:
@@ -92,13 +93,13 @@ class Family:
         self.words = host.words
         self.stands_at = stands_at
 
+    @abstractmethod
     def wants(self, op: Op) -> bool:
         """Whether a step with this operation concerns it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def after(self, step: Step) -> str | None:
         """Look at a step that it wants; answers the sentence that does not hold."""
-        raise NotImplementedError
 
     def idle(self) -> str | None:
         """Look at a host on which nobody can do anything any more."""
