@@ -14,6 +14,7 @@ from xml.etree import ElementTree as ET
 
 import click
 
+from emu.cli.ctrl_c import CtrlC
 from emu.cli.exit_codes import EXIT_INTERRUPTED, EXIT_OK, EXIT_VIOLATION
 from emu.cli.numbers import duration
 from emu.errors import ConfigError
@@ -132,10 +133,12 @@ def command(
     known = [] if folder is None else list(folder.read())
     reporter = _Reporter(out, folder)
     interrupted = False
-    try:
-        campaign(plan, reporter.tell, _executor(plan, jobs, scheduler), known)
-    except KeyboardInterrupt:
-        interrupted = True
+    # Not raised wherever it comes: Hypothesis has code in the garbage collector, which drops it.
+    with CtrlC() as interrupt:
+        try:
+            campaign(plan, reporter.tell, _executor(plan, jobs, scheduler, interrupt), known)
+        except KeyboardInterrupt:
+            interrupted = True
     reporter.end()
     total, elapsed = reporter.total or Batch(), reporter.elapsed
     if as_json:
@@ -154,16 +157,16 @@ def command(
     return EXIT_VIOLATION if total.findings else EXIT_OK
 
 
-def _executor(plan: Plan, jobs: int, scheduler: str | None) -> Executor | None:
-    """Who does it; None: this process."""
+def _executor(plan: Plan, jobs: int, scheduler: str | None, interrupt: CtrlC) -> Executor:
+    """Who does it."""
     from emu.fuzz.cluster import Cluster
-    from emu.fuzz.executors import Processes
+    from emu.fuzz.executors import Here, Processes
 
     if scheduler is not None:
         if jobs != 1:
             raise click.UsageError("--scheduler has its own workers: it goes without --jobs")
-        return Cluster(plan, scheduler)
-    return None if jobs == 1 else Processes(plan, jobs)
+        return Cluster(plan, scheduler, interrupt.check)
+    return Here(plan, interrupt.check) if jobs == 1 else Processes(plan, jobs, interrupt.check)
 
 
 class _Reporter:

@@ -6,6 +6,7 @@ ask of it. Workers must have the same version of this program.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import queue
@@ -13,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from emu import __version__
 from emu.errors import ConfigError
-from emu.fuzz.executors import MAX_LOST, Done, LostError, Task
+from emu.fuzz.executors import HEED_SECONDS, MAX_LOST, Done, LostError, Task, nothing
 from emu.fuzz.worker import do_chunks
 
 if TYPE_CHECKING:
+    from emu.fuzz.executors import Heed
     from emu.fuzz.plan import Plan
 
 
@@ -26,7 +28,7 @@ CONNECT_SECONDS: Final = 5
 class Cluster:
     """Does tasks on the workers of a scheduler, whose address is like tcp://host:8786."""
 
-    def __init__(self, plan: Plan, address: str) -> None:
+    def __init__(self, plan: Plan, address: str, heed: Heed = nothing) -> None:
         try:
             distributed: Any = importlib.import_module("distributed")  # optional
         except ImportError:
@@ -34,6 +36,7 @@ class Cluster:
                 "a scheduler needs Dask distributed: install emu with the extra `cluster`"
             ) from None
         self._plan = plan
+        self._heed = heed
         self._distributed = distributed
         try:
             self._client = distributed.Client(
@@ -84,10 +87,9 @@ class Cluster:
 
     def _next(self) -> Any:  # noqa: ANN401 - a Future
         while True:
-            try:
-                return self._done.get(timeout=0.5)  # so that Ctrl-C is heard
-            except queue.Empty:
-                continue
+            self._heed()
+            with contextlib.suppress(queue.Empty):
+                return self._done.get(timeout=HEED_SECONDS)
 
     def close(self) -> None:
         """Leave the scheduler, which drops what nobody else asked for."""

@@ -22,7 +22,7 @@ from emu.fuzz.programs import Program, smaller
 from emu.fuzz.signature import signature
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 
     from emu.explore.litmus.laboratory import Laboratory
     from emu.explore.litmus.model import Litmus, Observable, Value
@@ -85,7 +85,8 @@ class Examiner:
     """Searches programs on one host and judges them.
 
     bugs: those of the zoo that are on. laboratory: has the machines, none made under other bugs.
-    sampled: ask only a share of the programs where a property says so.
+    heed: called before each search; what it raises, ends the examination. sampled: ask only a share
+    of the programs where a property says so.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class Examiner:
         laboratory: Laboratory,
         observer: Observer,
         bugs: Sequence[str] = (),
+        heed: Callable[[], None] = lambda: None,
         *,
         sampled: bool = False,
     ) -> None:
@@ -103,6 +105,7 @@ class Examiner:
         self._laboratory = laboratory
         self._observer = observer
         self._bugs = bugs
+        self._heed = heed
         self._sampled = sampled
         self._plainer: dict[tuple[Program, str], _Plain] = {}  # those used last behind
 
@@ -116,6 +119,7 @@ class Examiner:
         def look(stage: Stage) -> None:
             reached.append(self._observer.look(stage, self._host))
 
+        self._heed()
         test = litmus(program, self._host, text=False)
         result = run(test, OPTIONS, self._host, laboratory=self._laboratory, look=look)
         items = reached[0]
@@ -133,6 +137,7 @@ class Examiner:
 
     def _run(self, test: Litmus, host: str = "") -> Result:
         """Search what is beside the program: a plainer or a smaller one."""
+        self._heed()
         host = host or self._host
         return run(test, OPTIONS, host, laboratory=self._laboratory)
 

@@ -6,10 +6,12 @@ its task is done again. `cluster.py` has the one for other machines.
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import signal
 from collections import deque
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
@@ -18,12 +20,20 @@ from emu.errors import EmuError
 from emu.fuzz.worker import Worker, do_chunks
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
 
     from emu.fuzz.plan import Batch, Chunk, Plan
 
+    Heed = Callable[[], None]
+
 MAX_LOST: Final = 3  # times that one task may lose its process
+HEED_SECONDS: Final = 0.2  # between two looks at whether to go on
+
+
+def nothing() -> None:
+    """Heed nothing: go on until it is done."""
 
 
 class LostError(EmuError):
@@ -45,7 +55,11 @@ class Done(NamedTuple):
 
 
 class Executor(Protocol):
-    """Does tasks."""
+    """Does tasks.
+
+    One that is given a function `heed` calls it now and then while `done` waits; what that raises,
+    ends the campaign.
+    """
 
     @property
     def slots(self) -> int:
@@ -62,11 +76,11 @@ class Executor(Protocol):
 
 
 class Here:
-    """Does them in this process, one after the other."""
+    """Does them in this process, one after the other; heeds before each search."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, heed: Heed = nothing) -> None:
         self.slots = 1
-        self._worker = Worker(plan)
+        self._worker = Worker(plan, heed)
         self._tasks: deque[Task] = deque()
 
     def submit(self, task: Task) -> None:
@@ -95,6 +109,7 @@ class Processes:
 
     plan: Plan
     jobs: int
+    heed: Heed = nothing
     slots: int = field(init=False)
     lost: int = 0
     _members: list[_Member] = field(default_factory=list)
@@ -115,7 +130,8 @@ class Processes:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(theirs, self.plan), daemon=True)
-        process.start()
+        with _without_interrupts():
+            process.start()
         theirs.close()
         return _Member(process, ours)
 
@@ -140,8 +156,10 @@ class Processes:
         """Wait for a task. Raises what it raised, and LostError."""
         while True:
             busy = {member.pipe: index for index, member in enumerate(self._members) if member.task}
-            pipe = wait(list(busy))[0]
-            index = busy[pipe]  # type: ignore[index]  # wait() gives back what it was given
+            self.heed()
+            while not (ready := wait(list(busy), HEED_SECONDS)):
+                self.heed()
+            index = busy[ready[0]]  # type: ignore[index]  # wait() gives back what it was given
             member = self._members[index]
             task = member.task
             assert task is not None
@@ -184,9 +202,23 @@ class Processes:
         self._members = []
 
 
+@contextlib.contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Processes that start in here hear of no Ctrl-C, which is for the one who asks.
+
+    They get it blocked, not ignored later: it could come while they still import, and kill them.
+    """
+    # Python's own helper process comes with the first one, and unblocks SIGINT once it is there.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _serve(pipe: Connection, plan: Plan) -> None:
     """A process's life: chunks in, batches or an exception out, until nobody asks any more."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who asks
     while True:
         try:
             chunks = pipe.recv()

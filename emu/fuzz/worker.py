@@ -25,7 +25,7 @@ from emu.fuzz.properties import chosen
 from emu.fuzz.strategies import drawn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from emu.fuzz.plan import Chunk, Plan
     from emu.fuzz.programs import Program
@@ -36,8 +36,10 @@ ENOUGH: Final = 3  # findings of a property that one chunk makes small
 class Worker:
     """Does chunks of one plan."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, heed: Callable[[], None] = lambda: None) -> None:
+        """heed: called before each search; what it raises, ends the chunk."""
         self._plan = plan
+        self._heed = heed
         self._rows = chosen(plan.properties)
         self._laboratory = Laboratory()
         self._observer = Observer()
@@ -64,6 +66,7 @@ class Worker:
                 self._laboratory,
                 self._observer,
                 self._plan.bugs,
+                self._heed,
                 sampled=not self._plan.properties,
             )
         return self._examiners[host]

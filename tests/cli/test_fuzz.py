@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import re
@@ -114,6 +115,19 @@ def test_ctrl_c_ends_a_timed_campaign_with_what_it_found(jobs, tmp_path):
     while alive_in_group(process.pid) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not alive_in_group(process.pid)
+
+
+def test_ctrl_c_is_heard_where_python_drops_exceptions(capsys):
+    """The garbage collector's callbacks, for one: what is raised in them goes nowhere."""
+
+    def interrupt(_phase, _info):
+        if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:  # it has begun
+            gc.callbacks.remove(interrupt)
+            signal.raise_signal(signal.SIGINT)
+
+    gc.callbacks.append(interrupt)
+    assert exit_code_of(["fuzz", "--time", "600", "--host", "power9"]) == 130
+    assert capsys.readouterr().err.endswith("emu: interrupted\n")
 
 
 def test_a_scheduler_goes_without_jobs(capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -16,7 +17,7 @@ from emu.cli import exit_code_of
 from emu.errors import ConfigError
 from emu.fuzz.campaign import campaign
 from emu.fuzz.cluster import Cluster
-from emu.fuzz.executors import LostError, Processes, Task
+from emu.fuzz.executors import Here, LostError, Processes, Task
 from emu.fuzz.plan import CHUNK, Chunk, Plan
 from emu.fuzz.programs import Bounds
 from emu.fuzz.worker import do_chunks
@@ -134,6 +135,20 @@ def test_a_campaign_that_ends_leaves_no_process():
     with pytest.raises(KeyboardInterrupt):
         campaign(PLAN, interrupt, executor)
     assert all(map(gone, pids))
+
+
+@pytest.mark.parametrize("executor", [Here, lambda plan, heed: Processes(plan, 1, heed)])
+def test_a_campaign_ends_in_the_middle_of_a_chunk_if_asked_to(executor):
+    looks = itertools.count()
+
+    def heed():
+        if next(looks) == 3:
+            raise KeyboardInterrupt
+
+    plan = replace(PLAN, runs=10**9)
+    with pytest.raises(KeyboardInterrupt):
+        campaign(plan, silent, executor(plan, heed))
+    assert next(looks) == 4
 
 
 def test_a_worker_of_another_version_is_refused():
