@@ -22,12 +22,13 @@ from emu.cli.refinement import refine_files
 from emu.cli.search_options import ALGORITHMS, algorithm_of
 from emu.cli.virtual_machine import build
 from emu.errors import ConfigError
-from emu.explore.guest import SPENT, Asked, Ending, Explored, explore
+from emu.explore.deepening import is_limited
+from emu.explore.guest import Asked, Ending, Explored, explore
 from emu.explore.litmus.parse import load
 from emu.explore.litmus.run import run_within
 from emu.explore.litmus.verdict import judge
 from emu.explore.schedule import parse_short, short_text
-from emu.explore.search import Algorithm, Options
+from emu.explore.search import UNLIMITED, Algorithm, Options
 from emu.hv.registers import expectation, shown_registers
 
 if TYPE_CHECKING:
@@ -50,9 +51,8 @@ DEFAULT_STATES = 5_000_000
 @click.option(
     "--max-states",
     type=count,
-    default=str(DEFAULT_STATES),
-    show_default=True,
-    help="Bound preemptions instead of storing more states.",
+    help="Bound preemptions instead of storing more states.  [default: what a litmus test says, "
+    f"else {DEFAULT_STATES}]",
 )
 @click.option(
     "--timers",
@@ -111,7 +111,7 @@ def command(
     *,
     algorithm: str | None,
     preemptions: int | None,
-    max_states: int,
+    max_states: int | None,
     timers: int,
     runs: int,
     seconds: float | None,
@@ -127,8 +127,8 @@ def command(
 
     GUEST is what emu run takes, or a .litmus file. An outcome is how the guest ended; exit code 7
     if in one it reports failure, deadlocks or loses a wakeup, or does not meet --expect or --never;
-    4 if some interleaving came to --max-insns. The last line says how far the search went:
-    exhaustive, exhaustive up to so many preemptions, or sampled.
+    4 if a limit was hit: --max-states, --time or --max-insns. The last line says how far the search
+    went: exhaustive, exhaustive up to so many preemptions, or sampled.
     """
     if minimise and save_to is None:
         raise click.UsageError("--minimise needs --save DIRECTORY")
@@ -146,7 +146,7 @@ def command(
         max_insns=machine.max_insns,
         seed=machine.seed,
         max_runs=runs,
-        max_states=max(1, max_states),
+        max_states=DEFAULT_STATES if max_states is None else max(1, max_states),
     )
     if refines is not None:
         if guest.name is None:
@@ -160,6 +160,8 @@ def command(
             if expect or never or show:
                 raise ConfigError("a litmus test says itself what to show and what to expect")
             test = fitted(load(Path(guest.name or "")), machine)
+            if max_states is None and "states" in test.header.get("Limit", ""):
+                options = replace(options, max_states=UNLIMITED)  # but for what the test says
             result = _litmus(test, machine.host, options, progress)
             found = _explored(result)
 
@@ -190,7 +192,7 @@ def command(
         return EXIT_INTERRUPTED
     if any(ending.bad for ending in found.endings):
         return EXIT_VIOLATION
-    return EXIT_LIMIT if any(e.rule.startswith(SPENT) for e in found.endings) else EXIT_OK
+    return EXIT_LIMIT if is_limited(found.cut) else EXIT_OK
 
 
 def _asked(
@@ -238,7 +240,7 @@ def _print(found: Explored) -> None:
     for ending in found.endings:
         if ending.bad:
             click.echo(f"{ending.bad}\n  schedule: {_schedule(ending)}")
-    if not found.endings and found.cut != "stopped":
+    if not found.endings and not is_limited(found.cut):
         click.echo("no interleaving comes to an end")
     facts = found.facts
     states = 0 if facts is None else facts.states

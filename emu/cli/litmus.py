@@ -25,6 +25,7 @@ from emu.cli.progress import Progress
 from emu.cli.refinement import refine_files
 from emu.cli.search_options import ALGORITHMS, MAX_DEPTH, PCT_DEPTH, algorithm_of
 from emu.errors import ConfigError, EmuError
+from emu.explore.deepening import is_limited
 from emu.explore.litmus.laboratory import Laboratory
 from emu.explore.litmus.parse import load, parse
 from emu.explore.litmus.report import herd_text, json_object, junit
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
     from emu.cli.machine_options import MachineOptions
     from emu.explore.litmus.model import Litmus
     from emu.explore.litmus.verdict import Judgement, Result
-
-SPENT = "instructions"  # in the words for what bounded a search
 
 
 @click.command("litmus")
@@ -110,7 +109,8 @@ def command(
 
     Every interleaving is gone through unless a bound says otherwise; the report says which it
     was. A directory stands for all *.litmus files in it and below, and prints a line a test. Exit
-    code 7 if an expectation of a test is not met.
+    code 7 if an expectation of a test is not met; else 4 if a limit was hit, on states, time or
+    instructions.
     """
     if minimise and save_to is None:
         raise click.UsageError("--minimise needs --save DIRECTORY")
@@ -187,7 +187,7 @@ def command(
         return EXIT_BAD_INPUT
     if failed:
         return EXIT_VIOLATION
-    return EXIT_LIMIT if any(SPENT in result.cut for result, _ in judged) else EXIT_OK
+    return EXIT_LIMIT if any(is_limited(result.cut) for result, _ in judged) else EXIT_OK
 
 
 def _hosts(test: Litmus, bugs: Iterable[str]) -> list[str]:

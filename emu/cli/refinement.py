@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from emu.cli.exit_codes import EXIT_BAD_INPUT, EXIT_OK, EXIT_VIOLATION
+from emu.cli.exit_codes import EXIT_BAD_INPUT, EXIT_LIMIT, EXIT_OK, EXIT_VIOLATION
 from emu.errors import EmuError
+from emu.explore.deepening import is_limited
 from emu.explore.deviations import DEVIATIONS
 from emu.explore.litmus.laboratory import Laboratory
 from emu.explore.litmus.parse import load
@@ -41,7 +42,9 @@ def refine_files(paths: Iterable[str], pair_text: str, options: Options, *, as_j
         click.echo(json.dumps({"schema": 1, "refinements": [_report(one) for one in done]}))
     if errors:
         return EXIT_BAD_INPUT
-    return EXIT_VIOLATION if any(one.failures for one in done) else EXIT_OK
+    if any(one.failures for one in done):
+        return EXIT_VIOLATION
+    return EXIT_LIMIT if any(is_limited(one.cut) for one in done) else EXIT_OK
 
 
 def _text(one: Refinement) -> str:

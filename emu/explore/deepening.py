@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from emu.explore.search import CUT_OFF, STOPPED, Algorithm
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from emu.explore.search import Options
 
@@ -20,6 +20,8 @@ _Found = TypeVar("_Found")
 
 MAX_PREEMPTIONS: Final = 64
 FEW_STATES: Final = 200_000
+# What the words for an extent have in them where a limit was hit.
+LIMITS: Final = (CUT_OFF, STOPPED, "runs cut off", "runs of at most")
 
 
 def deepened(
@@ -63,3 +65,18 @@ def deepened(
         if "preemptions" not in cut_of(now):  # no switch was forbidden: this was everything
             break
     return seen
+
+
+def extent_of(cuts: Sequence[str]) -> str:
+    """What bounded the searches of deepened() together, in words. cuts: of each, in its order."""
+    within, *others = cuts
+    return f"{within}, beyond that {others[-1]}" if within and others else within
+
+
+def is_limited(cut: str) -> bool:
+    """Whether a limit was hit: on states, steps, instructions or time.
+
+    cut: what bounded a search, in words. A bound on preemptions that was asked for, on how often
+    time passes, and a number of samples are no limits: they say what to search.
+    """
+    return any(words in cut for words in LIMITS)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from emu.core._emu import lib
 from emu.errors import ConfigError
-from emu.explore.deepening import deepened
+from emu.explore.deepening import deepened, extent_of
 from emu.explore.footprint import Analysis
 from emu.explore.litmus.guest import END_WORD
 from emu.explore.litmus.laboratory import warm_up
@@ -127,7 +127,8 @@ def _with_all(seen: list[Explored]) -> Explored:
     for other in others:
         for ending in other.endings:
             endings.setdefault(ending.key, ending)
-    return replace(whole, endings=[endings[key] for key in sorted(endings)])
+    cut = extent_of([found.cut for found in seen])
+    return replace(whole, endings=[endings[key] for key in sorted(endings)], cut=cut)
 
 
 class GuestStage:

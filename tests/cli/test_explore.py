@@ -171,7 +171,9 @@ def test_a_guest_whose_steps_are_long_stops_in_time(emu, tmp_path):
     path = tmp_path / "count.s"
     path.write_text("_start: addi 3,3,1\n b _start\n")
     begun = time.monotonic()
-    assert emu("explore", path, "--time", 0.5).err.startswith("stopped: ")
+    done = emu("explore", path, "--time", 0.5)
+    assert done.err.startswith("stopped: ")
+    assert done.code == 4
     assert time.monotonic() - begun < 10
 
 
@@ -189,8 +191,11 @@ def test_a_litmus_test_is_explored_too(emu, guests):
 
 def test_when_states_run_out_preemptions_are_bounded_and_it_is_said(emu, guests):
     done = emu("explore", guests / "spinlock.s", "--smt", 2, "--max-states", 20000)
-    assert done.code == 0
-    assert done.err.startswith("exhaustive up to 0 preemptions: ")
+    assert done.code == 4
+    extent = "exhaustive up to 0 preemptions, beyond that cut off at 20000 states: "
+    assert done.err.startswith(extent)
+    done = emu("explore", guests / "spinlock.s", "--smt", 2, "--max-states", 1)
+    assert (done.code, done.out) == (4, "")  # nothing was seen to end, and nothing says so
 
 
 def test_a_sample_is_called_one(emu, guests):

@@ -197,8 +197,34 @@ def test_machine_options_take_the_place_of_what_a_test_says(emu, guests):
 def test_what_states_do_not_suffice_for_is_bounded_by_preemptions(emu, guests):
     path = guests / "litmus" / "aligned-self.litmus"
     done = emu("litmus", "--max-states", 60000, path)
-    assert "exhaustive up to " in done.out
+    extent = "exhaustive up to [0-9]+ preemptions, beyond that cut off at 60000 states"
+    assert re.search(extent, done.out)
+    assert done.code == 4
+
+
+@pytest.mark.parametrize("command", ["litmus", "explore"])
+def test_a_limit_that_is_hit_has_a_code_of_its_own(emu, tmp_path, command):
+    path = tmp_path / "mp.litmus"
+    path.write_text(MP.replace("PPC MP\n", "PPC MP\nLimit=states:0\n"))
+    done = emu(command, path)
+    assert done.code == 4
+    assert "cut off at 0 states" in done.out + done.err
+    path.write_text(MP)
+    done = emu(command, "--time", "1e-9", path)
+    assert done.code in (0, 4)  # it may be over before anybody looks at the clock
+    assert (done.code == 4) == ("stopped" in done.out + done.err)
+    assert emu(command, "--max-states", 1, path).code == 4
+    assert emu(command, "--max-states", 1, "--refines", "power9:power8", path).code == 4
+
+
+@pytest.mark.parametrize("command", ["litmus", "explore"])
+def test_a_bound_that_was_asked_for_is_no_limit_that_was_hit(emu, tmp_path, command):
+    path = tmp_path / "mp.litmus"
+    path.write_text(MP.replace("PPC MP\n", "PPC MP\nLimit=preempt:0\n"))
+    done = emu(command, path)
+    assert "exhaustive up to 0 preemptions" in done.out + done.err
     assert done.code == 0
+    assert emu(command, "--algorithm", "random", "--runs", 5, path).code == 0
 
 
 def test_a_bound_on_instructions_is_no_end(emu, guests):

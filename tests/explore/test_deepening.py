@@ -1,6 +1,8 @@
 """What is searched when a search is cut off, by searches that only say how far they went."""
 
-from emu.explore.deepening import FEW_STATES, deepened
+import pytest
+
+from emu.explore.deepening import FEW_STATES, deepened, extent_of, is_limited
 from emu.explore.search import CUT_OFF, STOPPED, Algorithm, Options
 
 
@@ -60,3 +62,30 @@ def test_instructions_are_not_counted_where_that_is_too_much_and_nothing_needs_i
     _, tried = searched([f"{CUT_OFF} 9", f"{CUT_OFF} 9", "runs of at most 100"], counting)
     assert tried[-1] == counting
     assert searched(["runs of at most 100"], counting)[0] == ["runs of at most 100"]
+
+
+def test_an_extent_says_within_what_and_what_was_in_the_way():
+    assert extent_of([""]) == ""
+    assert extent_of(["", "stopped"]) == ""  # the bound forbade nothing
+    one, zero = "exhaustive up to 1 preemptions", "exhaustive up to 0 preemptions"
+    off = f"{CUT_OFF} 9 states"
+    assert extent_of([one, zero, "stopped", off]) == f"{one}, beyond that {off}"
+
+
+@pytest.mark.parametrize(
+    ("cut", "limited"),
+    [
+        ("", False),
+        ("exhaustive up to 2 preemptions", False),
+        ("time passed at most 1 times", False),
+        ("sampled, 20 runs", False),
+        ("exhaustive, but time never passed", False),
+        ("exhaustive up to 2 preemptions, beyond that stopped", True),
+        (f"{CUT_OFF} 9 states", True),
+        (STOPPED, True),
+        ("runs cut off where they came back to a state", True),
+        ("time passed at most 1 times, runs of at most 9 instructions", True),
+    ],
+)
+def test_a_limit_is_told_from_a_bound_that_was_asked_for(cut, limited):
+    assert is_limited(cut) == limited

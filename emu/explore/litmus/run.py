@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from emu.core._emu import lib
-from emu.explore.deepening import deepened
+from emu.explore.deepening import deepened, extent_of
 from emu.explore.litmus.condition import holds
 from emu.explore.litmus.guest import build
 from emu.explore.litmus.judge_code import compile_condition
@@ -120,6 +120,7 @@ def run_within(
     every = (whole, *others)
     return replace(
         whole,
+        cut=extent_of([result.cut for result in every]),
         outcomes=list(outcomes.values()),
         violations=_each_once(v for result in every for v in result.violations),
         witnesses=_each_once(v for result in every for v in result.witnesses),
