@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from emu.cli.guest_source import load_guest
+from emu.cli.litmus_files import read_litmus
 from emu.cli.litmus_machine import fitted
 from emu.cli.virtual_machine import build, scheduler_of
 from emu.debug.choices import Choices
 from emu.debug.inspected import Inspected
 from emu.debug.session import Session
 from emu.explore.case import Case, Setting
-from emu.explore.litmus.parse import load
 from emu.explore.replay import scene_of
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def session_of_litmus(guest: GuestSource, machine: MachineOptions) -> Session:
 
     Raises LitmusError, ConfigError and click.UsageError.
     """
-    test = fitted(load(Path(str(guest.name))), machine)
+    test = fitted(read_litmus(str(guest.name)), machine)
     case = Case(
         kind="litmus", name=test.name, property="", expected="", program=test.text, schedule=(),
         setting=Setting(host=machine.host, bugs=machine.bug),

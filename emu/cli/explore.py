@@ -13,7 +13,7 @@ from emu.cli.ctrl_c import CtrlC
 from emu.cli.exit_codes import EXIT_INTERRUPTED, EXIT_LIMIT, EXIT_OK, EXIT_VIOLATION
 from emu.cli.found_cases import save_guest, save_litmus
 from emu.cli.guest_source import GuestSource, guest_options, load_guest
-from emu.cli.input_files import litmus_files
+from emu.cli.litmus_files import litmus_files, read_litmus
 from emu.cli.litmus_machine import fitted
 from emu.cli.machine_options import MachineOptions, machine_options
 from emu.cli.numbers import count, duration
@@ -24,7 +24,6 @@ from emu.cli.virtual_machine import build
 from emu.errors import ConfigError
 from emu.explore.deepening import is_limited
 from emu.explore.guest import Asked, Ending, Explored, explore
-from emu.explore.litmus.parse import load
 from emu.explore.litmus.run import run_within
 from emu.explore.litmus.verdict import judge
 from emu.explore.schedule import parse_short, short_text
@@ -159,7 +158,7 @@ def command(
         if _is_litmus(guest):
             if expect or never or show:
                 raise ConfigError("a litmus test says itself what to show and what to expect")
-            test = fitted(load(Path(guest.name or "")), machine)
+            test = fitted(read_litmus(guest.name or ""), machine)
             if max_states is None and "states" in test.header.get("Limit", ""):
                 options = replace(options, max_states=UNLIMITED)  # but for what the test says
             result = _litmus(test, machine.host, options, progress)

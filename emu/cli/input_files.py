@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from emu.errors import ImageError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 MAX_BYTES = 256 << 20  # a guest's memory is at most 4 GiB, its program much less
 
@@ -33,15 +29,6 @@ def read_input(name: str) -> bytes:
     if len(data) > MAX_BYTES:
         raise ImageError(f"{shown(name)} is larger than {MAX_BYTES >> 20} MiB")
     return data
-
-
-def litmus_files(names: Iterable[str]) -> Iterable[str]:
-    """The files themselves, and the *.litmus files in directories and below, by name."""
-    for name in names:
-        if Path(name).is_dir():
-            yield from sorted(str(path) for path in Path(name).rglob("*.litmus"))
-        else:
-            yield name
 
 
 def shown(name: str) -> str:

@@ -18,7 +18,7 @@ from emu.cli.exit_codes import (
     EXIT_VIOLATION,
 )
 from emu.cli.found_cases import save_litmus
-from emu.cli.input_files import litmus_files, read_input
+from emu.cli.litmus_files import litmus_files, read_litmus
 from emu.cli.litmus_machine import fitted, litmus_machine_options
 from emu.cli.numbers import duration
 from emu.cli.progress import Progress
@@ -27,7 +27,6 @@ from emu.cli.search_options import ALGORITHMS, MAX_DEPTH, PCT_DEPTH, algorithm_o
 from emu.errors import ConfigError, EmuError
 from emu.explore.deepening import is_limited
 from emu.explore.litmus.laboratory import Laboratory
-from emu.explore.litmus.parse import load, parse
 from emu.explore.litmus.report import herd_text, json_object, junit
 from emu.explore.litmus.run import DEFAULT_HOST, run_within
 from emu.explore.litmus.verdict import judge
@@ -147,7 +146,7 @@ def command(
     with CtrlC() as interrupt:
         for path in paths:
             try:
-                test = _read(path)
+                test = read_litmus(path)
                 for host in hosts or _hosts(test, bug):
                     ours = fitted(test, replace(machine, host=host))
                     progress = Progress(interrupt, seconds, whole=whole)
@@ -195,12 +194,6 @@ def _hosts(test: Litmus, bugs: Iterable[str]) -> list[str]:
     zoo = [ZOO[name] for name in bugs]
     hosts = test.hosts or (DEFAULT_HOST,)
     return [host for host in hosts if all(host in entry.hosts for entry in zoo)]
-
-
-def _read(path: str) -> Litmus:
-    if path == "-":
-        return parse(read_input(path).decode("utf-8", "replace"), "<stdin>")
-    return load(Path(path))
 
 
 def _print(result: Result, judgement: Judgement, *, brief: bool) -> None:

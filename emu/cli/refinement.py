@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from emu.cli.exit_codes import EXIT_BAD_INPUT, EXIT_LIMIT, EXIT_OK, EXIT_VIOLATION
+from emu.cli.litmus_files import read_litmus
 from emu.errors import EmuError
 from emu.explore.deepening import is_limited
 from emu.explore.deviations import DEVIATIONS
 from emu.explore.litmus.laboratory import Laboratory
-from emu.explore.litmus.parse import load
 from emu.explore.litmus.refinement import parse_pair, refine
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ def refine_files(paths: Iterable[str], pair_text: str, options: Options, *, as_j
     errors = 0
     for path in paths:
         try:
-            done.append(refine(load(Path(path)), pair, options, laboratory))
+            done.append(refine(read_litmus(path), pair, options, laboratory))
         except EmuError as error:
             click.echo(f"{error}" if "\n" in str(error) else f"emu: {path}: {error}", err=True)
             errors += 1

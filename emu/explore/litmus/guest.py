@@ -17,6 +17,7 @@ from emu.errors import AssemblyError, ConfigError
 from emu.explore.agents import Agent
 from emu.explore.agents import parse as parse_agent
 from emu.explore.footprint import Analysis, Entry, analyse, leads_back
+from emu.explore.litmus.header import header_problem
 from emu.explore.litmus.model import (
     HOSTS,
     Address,
@@ -231,8 +232,7 @@ class _Builder:
                 self._header_problem("Hosts", f"a host is one of {known}, got {name[:40]}")
 
     def _header_problem(self, key: str, message: str) -> None:
-        at = max(0, self.test.text.find(f"{key}"))
-        self.problems.append(Problem(message, at, at + len(key)))
+        self.problems.append(header_problem(self.test.text, key, message))
 
     def _ee(self, count: int) -> list[bool]:
         """`EE=0,1`: MSR[EE] of each thread at the start; one value stands for all."""

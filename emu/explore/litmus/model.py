@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from emu.asm import Diagnostic
+
 HOSTS = ("power7", "power8", "power9")
 
 
@@ -273,7 +275,7 @@ Initial: TypeAlias = int | Address | Doorbell
 
 @dataclass(slots=True)
 class Litmus:
-    """A whole test."""
+    """A whole test. warnings: what its author may have meant otherwise."""
 
     name: str
     path: str
@@ -292,6 +294,7 @@ class Litmus:
     expectations: list[Expectation] = field(default_factory=list)
     requirements: list[Requirement] = field(default_factory=list)
     prohibitions: list[Prohibition] = field(default_factory=list)
+    warnings: list[Diagnostic] = field(default_factory=list)
 
     @property
     def named(self) -> set[Observable]:

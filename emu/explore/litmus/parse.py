@@ -17,6 +17,7 @@ from emu.explore.litmus.condition import (
     read_register,
     read_thread,
 )
+from emu.explore.litmus.header import KEYS, slip, unknown
 from emu.explore.litmus.model import (
     HOSTS,
     Address,
@@ -34,7 +35,7 @@ from emu.explore.litmus.model import (
     Requirement,
     Verdict,
 )
-from emu.explore.litmus.problems import LitmusError, Problem, position
+from emu.explore.litmus.problems import LitmusError, Problem, diagnostic, position
 from emu.explore.litmus.tokens import Cursor, Token, Unexpected
 
 if TYPE_CHECKING:
@@ -195,8 +196,21 @@ class _Parser:
                 message = "expected a quoted title, `Key=Value` or `{`"
                 raise Unexpected(Problem(message, at, max(at, end)))
             key, _, value = self.plain[at:end].partition("=")
+            self._check_key(key.strip(), at)
             self.test.header[key.strip()] = value.strip()
             at = end
+
+    def _check_key(self, key: str, at: int) -> None:
+        meant = slip(key)
+        if meant is not None:
+            tip = f"did you mean `{meant}`?"
+            self._problem(f"no such key: {key[:40]}", at, at + len(key), "", tip)
+        elif unknown(key):
+            problem = Problem(f"the key {key[:40]} means nothing", at, at + len(key))
+            warning = diagnostic(self.test.path, self.text, problem, "warning")
+            self.test.warnings.append(warning)
+        elif key in KEYS and key in self.test.header:
+            self._problem(f"{key} is given twice", at, at + len(key))
 
     # ---- initial state ----
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from emu.asm import Diagnostic, Span
 from emu.errors import EmuError
@@ -27,18 +28,21 @@ class LitmusError(EmuError):
 
     def __init__(self, path: str, text: str, problems: list[Problem]) -> None:
         self.problems = tuple(sorted(problems, key=lambda p: p.start))
-        self.diagnostics = tuple(_diagnostic(path, text, p) for p in self.problems)
+        self.diagnostics = tuple(diagnostic(path, text, p) for p in self.problems)
         super().__init__("\n\n".join(d.render() for d in self.diagnostics))
 
 
-def _diagnostic(path: str, text: str, problem: Problem) -> Diagnostic:
+def diagnostic(
+    path: str, text: str, problem: Problem, severity: Literal["error", "warning"] = "error"
+) -> Diagnostic:
+    """A problem with the line of the text that it is in."""
     if problem.end == 0:
         span = Span(path, 0, "")
     else:
         line, column = position(text, problem.start)
         source = text.split("\n", line)[line - 1].rstrip("\r")
         span = Span(path, line, source, column - 1, max(1, problem.end - problem.start))
-    return Diagnostic(problem.message, span, problem.label, problem.help)
+    return Diagnostic(problem.message, span, problem.label, problem.help, severity=severity)
 
 
 def position(text: str, offset: int) -> tuple[int, int]:

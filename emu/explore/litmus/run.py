@@ -11,10 +11,11 @@ from emu.core._emu import lib
 from emu.explore.deepening import deepened, extent_of
 from emu.explore.litmus.condition import holds
 from emu.explore.litmus.guest import build
+from emu.explore.litmus.header import header_problem
 from emu.explore.litmus.judge_code import compile_condition
 from emu.explore.litmus.model import Ghost, GhostKind, Litmus, Nonzero, Truth, observables
 from emu.explore.litmus.parse import parse
-from emu.explore.litmus.problems import LitmusError, Problem
+from emu.explore.litmus.problems import LitmusError
 from emu.explore.litmus.stage import prepare
 from emu.explore.litmus.verdict import Outcome, Result, Violation, unwanted
 from emu.explore.livelock import RULE as LIVELOCK
@@ -148,9 +149,9 @@ def _bounded(test: Litmus, options: Options) -> Options:
         except (ValueError, OverflowError):
             number = -1
         if number < 0 or name not in ("states", "preempt"):
-            at = test.text.find("Limit")
             message = f"a limit is states:NUMBER or preempt:NUMBER, got {part.strip()[:40]}"
-            raise LitmusError(test.path, test.text, [Problem(message, at, at + 5)])
+            problem = header_problem(test.text, "Limit", message)
+            raise LitmusError(test.path, test.text, [problem])
         if name == "states" and options.max_states == UNLIMITED:
             options = replace(options, max_states=number)
         elif name == "preempt" and options.preemptions is None:
@@ -175,8 +176,8 @@ def _timers(test: Litmus) -> int:
     """`Timers=N`: how often time may pass in a run. Raises LitmusError."""
     text = test.header.get("Timers", "0").strip()
     if not re.fullmatch(r"[0-9]{1,4}", text):
-        at = test.text.find("Timers")
-        problem = Problem(f"Timers must be a number from 0 to 9999, got {text[:40]}", at, at + 6)
+        message = f"Timers must be a number from 0 to 9999, got {text[:40]}"
+        problem = header_problem(test.text, "Timers", message)
         raise LitmusError(test.path, test.text, [problem])
     return int(text)
 
