@@ -6,8 +6,18 @@ import os
 import shutil
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from emu.fuzz import pytest_plugin
+from emu.fuzz.strategies import BACKEND
+
+# A machine may be as slow as it likes.
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.register_profile("new", PATIENT)
+# The same examples in every run, in whatever order the tests are: without BACKEND, they would
+# depend on the modules that other tests have imported.
+settings.register_profile("same", PATIENT, derandomize=True, database=None, backend=BACKEND)
+settings.load_profile("same")
 
 
 def find_oracle(command: str) -> str:
