@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from emu.debug.history import Halt, History
     from emu.debug.names import Names
-    from emu.debug.refs import RefNames
     from emu.debug.stops import StopKind
     from emu.hv.host import Host
+    from emu.hv.ref_names import RefNames
 
 P = TypeVar("P", bound=Point)
 VECTOR_NAMES: Final = {row.vector: row.name for row in INTERRUPTS}

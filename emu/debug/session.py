@@ -24,7 +24,6 @@ from emu.debug.expression import ExpressionError, parse
 from emu.debug.history import PLENTY, Halt, History, Patch
 from emu.debug.judging import Judge
 from emu.debug.names import REAL, WORD, Names
-from emu.debug.refs import RefNames
 from emu.debug.returning import Return
 from emu.debug.stops import (
     AT_THE_BEGINNING,
@@ -37,6 +36,7 @@ from emu.debug.stops import (
 )
 from emu.debug.timeline import ENDLESS, Timeline
 from emu.errors import ConfigError, MemoryAccessError
+from emu.hv.ref_names import RefNames
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -11,6 +11,7 @@ from emu.hv import Host, cede, doorbell, p9_entry, real_mode_hcalls, rmhandlers,
 from emu.hv.event import Event
 from emu.hv.kvm import EXITING, VCORE_EXITING, VCORE_SLEEPING
 from emu.hv.ops import Await, Clear, Copy, Or, Read, Trace, Write, nonzero, zero
+from emu.hv.ref_names import RefNames
 from emu.hv.schedulers import RoundRobin
 from emu.hv.spinlock import spin_unlock
 from emu.isa.msr import mask
@@ -111,6 +112,28 @@ def test_a_violation_says_when_who_and_what_came_before():
 
 
 # ---- cores that several threads share
+
+
+@pytest.mark.parametrize("host", ["power7", "power8"])
+def test_the_steps_before_a_violation_name_the_words_that_they_touch(host):
+    found = checked(host=host)
+    found.run(max_insns=20)
+    found.words[found.vcpus[1].vcore.state] = VCORE_SLEEPING
+    *_, lock, last = broken(found).splitlines()[1:]
+    assert lock == "  v0: CompareAndSet(vcore0.lock, 0, 1)"
+    assert last == f"  v0: Write(vcore0.state, {VCORE_EXITING})"
+
+
+def test_an_operation_names_registers_and_fields_and_leaves_out_what_it_does_not_have():
+    host = checked()
+    host.build()
+    operation = RefNames(host).operation
+    vcpu, cpu = host.vcpus[1], host.cpus[1]
+    assert operation(Write(vcpu.doorbell_request, 1)) == "Write(v1.doorbell_request, 1)"
+    assert operation(Copy(vcpu.gpr(5), vcpu.arch.srr0)) == "Copy(v1.r5, v1.srr0)"
+    assert operation(Write(cpu.subproc.dpdes, 0)) == "Write(cpu1.dpdes, 0)"
+    assert operation(Trace(Event.ENTER, 1)) == "Trace(ENTER, 1)"
+    assert operation(Await(nonzero(vcpu.ceded))) == "Await(v1.ceded != 0)"
 
 
 def running(max_insns=1500):

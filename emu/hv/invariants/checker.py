@@ -16,6 +16,7 @@ from emu.hv.invariants.registers import Registers
 from emu.hv.invariants.vcore import VcoreStates
 from emu.hv.invariants.xics import Xics
 from emu.hv.ops import Inject, RunGuest
+from emu.hv.ref_names import RefNames
 from emu.isa.msr import mask
 
 if TYPE_CHECKING:
@@ -121,5 +122,6 @@ class Checker:
         if sentence is None:
             return None
         host = self._host
-        last = tuple(f"  {host.actor_name(who)}: {op}" for who, op in self._last)
+        names = RefNames(host)
+        last = tuple(f"  {host.actor_name(who)}: {names.operation(op)}" for who, op in self._last)
         return Violation(sentence, host.machine.state.tb, host.actor_name(actor), last)

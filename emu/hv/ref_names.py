@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import TYPE_CHECKING
 
 from emu.core import engine
@@ -59,7 +59,7 @@ class RefNames:
         for row in fields(op):
             value = getattr(op, row.name)
             if row.name in REF_FIELDS:
-                if value or row.name == "ref":
+                if value or (row.name == "ref" and row.default is MISSING):
                     shown.append(self.name(value))
             elif isinstance(value, Condition):
                 shown.append(self._condition(value))
