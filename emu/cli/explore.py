@@ -155,6 +155,7 @@ def command(
         progress = Progress(
             interrupt, seconds, whole=chosen is not Algorithm.DFS or preemptions is not None
         )
+        small = Progress(interrupt) if minimise else None
         if _is_litmus(guest):
             if expect or never or show:
                 raise ConfigError("a litmus test says itself what to show and what to expect")
@@ -165,7 +166,7 @@ def command(
             found = _explored(result)
 
             def save(folder: Path) -> None:
-                save_litmus(result, options, folder, machine.bug, minimise=minimise)
+                save_litmus(result, options, folder, machine.bug, small)
 
         else:
             loaded = load_guest(guest, machine.endian)
@@ -177,17 +178,16 @@ def command(
             found = explore(make, loaded.program, options, asked, progress.step, progress.go_on)
 
             def save(folder: Path) -> None:
-                again = make if minimise else None
-                save_guest(loaded, guest, machine, options, asked, found, folder, again)
+                save_guest(loaded, guest, machine, options, asked, found, folder, make, small)
 
         progress.clear()
-    if as_json:
-        click.echo(json.dumps(_report(found)))
-    else:
-        _print(found)
-    if save_to is not None:
-        save(save_to)
-    if progress.interrupted:
+        if as_json:
+            click.echo(json.dumps(_report(found)))
+        else:
+            _print(found)
+        if save_to is not None:
+            save(save_to)
+    if interrupt.seen:
         return EXIT_INTERRUPTED
     if any(ending.bad for ending in found.endings):
         return EXIT_VIOLATION

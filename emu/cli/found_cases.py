@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from emu.cli.guest_source import Guest, GuestSource
     from emu.cli.machine_options import MachineOptions
+    from emu.cli.progress import Progress
     from emu.explore.case import Case
     from emu.explore.guest import Asked, Ending, Explored
     from emu.explore.litmus.verdict import Result
@@ -36,14 +37,22 @@ if TYPE_CHECKING:
 
 
 def save_litmus(
-    result: Result, options: Options, folder: Path, bugs: tuple[str, ...], *, minimise: bool
+    result: Result,
+    options: Options,
+    folder: Path,
+    bugs: tuple[str, ...],
+    progress: Progress | None = None,
 ) -> None:
-    """Write what is wrong with a test, and say how to replay each; the bugs must be on."""
+    """Write what is wrong with a test, and say how to replay each; the bugs must be on.
+
+    progress: make it small first, for as long as that says.
+    """
     for violation in (*result.violations, *result.witnesses, *missing(result)):
         test, shown = result.test, violation
-        if minimise:
+        if progress is not None:
             again = parse(test.text, test.path)
-            small = minimised(again, result.host, options, violation)
+            small = minimised(again, result.host, options, violation, go_on=progress.tried)
+            progress.clear()
             if small is not None:
                 test, shown = small.test, small.violation
         case = case_of(test, result.host, options, shown, bugs)
@@ -58,24 +67,27 @@ def save_guest(
     asked: Asked,
     found: Explored,
     folder: Path,
-    make: Callable[[], Vm] | None = None,
+    make: Callable[[], Vm],
+    progress: Progress | None = None,
 ) -> None:
     """Write each wrong way to end, and say how to replay it.
 
-    make: makes the machine anew, to look for the schedules with the fewest context switches; the
-    program of a guest stays as it is. Raises ConfigError for a guest that cannot be a case.
+    progress: look for the schedules with the fewest context switches first, for as long as that
+    says; the program of a guest stays as it is. make: makes the machine anew for that. Raises
+    ConfigError for a guest that cannot be a case.
     """
     if machine.initrd is not None:
         raise ConfigError("--save cannot keep an --initrd: a case needs no other file")
     endings = {ending.rule: ending for ending in reversed(found.endings) if ending.bad}
-    if make is not None and endings:
+    if progress is not None and not progress.interrupted and endings:
         ordered = replace(
             options,
             algorithm=Algorithm.BFS,
             preemptions=None,
             max_states=min(options.max_states, BFS_STATES),
         )
-        shortest = explore(make, guest.program, ordered, asked)
+        shortest = explore(make, guest.program, ordered, asked, progress.step)
+        progress.clear()
         endings |= {e.rule: e for e in reversed(shortest.endings) if e.rule in endings}
     for case in _cases(guest, source, machine, options, list(endings.values())):
         click.echo(f"replay: {write_case(case, folder)}", err=True)

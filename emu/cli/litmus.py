@@ -156,7 +156,8 @@ def command(
                         )
                         progress.clear()
                         if save_to is not None:
-                            save_litmus(result, options, save_to, bug, minimise=minimise)
+                            small = Progress(interrupt) if minimise else None
+                            save_litmus(result, options, save_to, bug, small)
                     judged.append((result, judge(result)))
                     if not as_json and str(junit_file) != "-":
                         _print(*judged[-1], brief=brief)

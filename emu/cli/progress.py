@@ -32,27 +32,31 @@ class Progress:
         self._started = self._shown = time.monotonic()
         self._terminal = sys.stderr.isatty()
         self._written = False
-        self.interrupted = False
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether there was a Ctrl-C."""
+        return self._interrupt.seen
 
     def step(self, facts: Facts) -> bool:
         """Show how it goes; False: stop."""
         now = time.monotonic()
-        try:
-            self._interrupt.check()
-        except KeyboardInterrupt:
-            self.interrupted = True
+        if self.interrupted:
             return False
-        if self._terminal and now - self._shown >= EVERY:
-            self._shown = now
-            self._written = True
-            passed = now - self._started
-            count, what = (facts.states, "states") if facts.states else (facts.runs, "runs")
-            line = (
-                f"{count} {what} ({count / passed / 1000:.0f} k/s)  "
-                f"{facts.ends} ends  depth {facts.depth}  frontier {facts.frontier}"
-            )
-            click.echo(f"\r\033[K{line}", nl=False, err=True)
+        count, what = (facts.states, "states") if facts.states else (facts.runs, "runs")
+        passed = max(now - self._started, 1e-3)
+        self._show(
+            f"{count} {what} ({count / passed / 1000:.0f} k/s)  "
+            f"{facts.ends} ends  depth {facts.depth}  frontier {facts.frontier}"
+        )
         return self._seconds is None or now - self._started < self._seconds * self._share
+
+    def tried(self, searches: int) -> bool:
+        """Show how many smaller programs were searched; False: stop."""
+        if self.interrupted:
+            return False
+        self._show(f"making it smaller: {searches} searches")
+        return True
 
     def go_on(self) -> bool:
         """Whether there is time for a search within bounds, after one that was cut off.
@@ -63,7 +67,16 @@ class Progress:
         left = self._seconds is None or time.monotonic() - self._started < self._seconds
         return left and not self.interrupted
 
+    def _show(self, line: str) -> None:
+        """Put it in the place of the last line, if that has been there for a while."""
+        now = time.monotonic()
+        if self._terminal and now - self._shown >= EVERY:
+            self._shown = now
+            self._written = True
+            click.echo(f"\r\033[K{line}", nl=False, err=True)
+
     def clear(self) -> None:
         """Leave the terminal's line empty."""
         if self._written:
+            self._written = False
             click.echo("\r\033[K", nl=False, err=True)

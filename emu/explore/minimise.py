@@ -10,6 +10,7 @@ from copy import copy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from emu.errors import EmuError
 from emu.explore.litmus.condition import holds
 from emu.explore.litmus.laboratory import Laboratory
 from emu.explore.litmus.model import Not, Quantifier, Requirement, Truth
@@ -25,9 +26,13 @@ from emu.hv.edit import in_force, unedited
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeAlias
 
     from emu.explore.litmus.model import Litmus
     from emu.explore.litmus.verdict import Result, Violation
+    from emu.explore.search import Facts
+
+    _Search: TypeAlias = Callable[[Litmus, Options], Result]
 
 MAX_STATES: Final = 500_000  # of the search over a smaller program
 BFS_STATES: Final = 1_000_000  # of the search by context switches
@@ -50,36 +55,77 @@ class Minimised:
     fewest: bool = True
 
 
+class _StoppedError(EmuError):
+    """Whoever asked does not want to wait any longer."""
+
+
+class _Searches:
+    """Searches programs on a host. go_on: told how many were before; False: stop."""
+
+    def __init__(self, host: str, go_on: Callable[[int], bool] | None) -> None:
+        self.host = host
+        self.tried = 0
+        self._go_on = go_on
+        self._laboratory = Laboratory()
+        self._healthy = Laboratory()  # its machines learn the code without the bugs
+
+    def __call__(self, test: Litmus, options: Options, *, bugs: bool = True) -> Result:
+        """Search one. Raises LitmusError, SearchRefusedError and _StoppedError."""
+        self._check()
+        self.tried += 1
+        laboratory = self._laboratory if bugs else self._healthy
+        return run(test, options, self.host, self._check, laboratory)
+
+    def _check(self, _facts: Facts | None = None) -> bool:
+        if self._go_on is not None and not self._go_on(self.tried):
+            raise _StoppedError
+        return True
+
+
 def minimised(
-    test: Litmus, host: str, options: Options, violation: Violation, max_tried: int = MAX_TRIED
+    test: Litmus,
+    host: str,
+    options: Options,
+    violation: Violation,
+    max_tried: int = MAX_TRIED,
+    go_on: Callable[[int], bool] | None = None,
 ) -> Minimised | None:
     """Make small what `run` found wrong; None if the bounds do not let it be found again.
 
     The bugs of the zoo with which it was found must be on. A smaller program counts if the same
     rule is broken in it and it is as much of a counterexample: with a bug on, the code without the
     bug keeps the rule in every interleaving; else, the program can also keep it, if the whole one
-    can. Of rules that hold of every program nothing more is asked.
+    can. Of rules that hold of every program nothing more is asked. go_on: asked again and again,
+    told how many searches there were; False ends it with the smallest that was found until then.
     """
     rule = violation.rule
-    laboratory = Laboratory()
+    searches = _Searches(host, go_on)
     bounded = replace(options, max_states=min(options.max_states, MAX_STATES))
     if rule == LIVELOCK:  # only a search depth first finds one
         bounded = replace(bounded, algorithm=Algorithm.DFS, preemptions=None)
-    focus = focused(test, host, violation)
-    small, tried = test, 1  # if it needs what is left out, or is too large to be searched again
+    accepts = _Accepts(searches, bounded, rule, (test, violation))
+    try:
+        small, tried = _shrunk(test, focused(test, host, violation), accepts, max_tried)
+        text, path = small.text, test.path
+        if rule in (MISSING, LIVELOCK):
+            found = _violation(searches, parse(text, path), bounded, rule)
+            return None if found is None else Minimised(small, found, tried)
+        found = _fewest_switches(searches, parse(text, path), options, rule)
+        if found is not None:
+            return Minimised(small, found, tried)
+        found = _fewest_preemptions(searches, parse(text, path), options, rule)
+        return None if found is None else Minimised(small, found, tried, fewest=False)
+    except _StoppedError:
+        return Minimised(*accepts.best, searches.tried, fewest=False)
+
+
+def _shrunk(test: Litmus, focus: Litmus, accepts: _Accepts, max_tried: int) -> tuple[Litmus, int]:
+    """The smallest program. focus: the test without what its rule does not need."""
     for demanding in (True, False) if not in_force() else (True,):
-        accepts = _Accepts(host, bounded, rule, laboratory, demanding=demanding)
+        accepts.demanding = demanding
         if accepts(parse(focus.text, test.path)) is not None:
-            small, tried = minimise(focus, accepts, max_tried)
-            break
-    if rule in (MISSING, LIVELOCK):
-        found = _violation(parse(small.text, test.path), host, bounded, rule, laboratory)
-        return None if found is None else Minimised(small, found, tried)
-    found = fewest_switches(parse(small.text, test.path), host, options, rule, laboratory)
-    if found is not None:
-        return Minimised(small, found, tried)
-    found = fewest_preemptions(parse(small.text, test.path), host, options, rule, laboratory)
-    return None if found is None else Minimised(small, found, tried, fewest=False)
+            return minimise(focus, accepts, max_tried)
+    return test, 1  # it needs what is left out, or is too large to be searched again
 
 
 def minimise(
@@ -138,38 +184,36 @@ def focused(test: Litmus, host: str, violation: Violation) -> Litmus:
 
 
 class _Accepts:
-    """Whether a smaller program is a counterexample too: returns what is wrong with it."""
+    """Whether a smaller program is a counterexample too: returns what is wrong with it.
+
+    best: the last program that was, or the whole one. demanding: a broken rule is not enough.
+    """
 
     def __init__(
-        self,
-        host: str,
-        options: Options,
-        rule: str,
-        laboratory: Laboratory,
-        *,
-        demanding: bool = True,
+        self, searches: _Searches, options: Options, rule: str, whole: tuple[Litmus, Violation]
     ) -> None:
-        """demanding: a broken rule is not enough."""
-        self._host = host
+        self.best = whole
+        self.demanding = True
+        self._searches = searches
         self._options = options
         self._rule = rule
-        self._laboratory = laboratory
-        self._demanding = demanding and rule not in UNIVERSAL
-        self._healthy = Laboratory()  # its machines learn the code without the bugs
 
     def __call__(self, test: Litmus) -> Violation | None:
-        """Search it. Raises LitmusError and SearchRefusedError."""
+        """Search it. Raises LitmusError, SearchRefusedError and _StoppedError."""
         text, path = test.text, test.path
-        found = _violation(test, self._host, self._options, self._rule, self._laboratory)
-        if found is None or not self._demanding:
-            return found
-        again = parse(text, path)
-        kept = self._kept_without_bugs(again) if in_force() else self._can_be_kept(again)
-        return found if kept else None
+        found = _violation(self._searches, test, self._options, self._rule)
+        if found is None:
+            return None
+        if self.demanding and self._rule not in UNIVERSAL:
+            again = parse(text, path)
+            if not (self._kept_without_bugs(again) if in_force() else self._can_be_kept(again)):
+                return None
+        self.best = parse(text, path), found
+        return found
 
     def _kept_without_bugs(self, test: Litmus) -> bool:
         with unedited():
-            result = run(test, self._options, self._host, laboratory=self._healthy)
+            result = self._searches(test, self._options, bugs=False)
         # A bound that the test itself sets is what its author found enough.
         enough = result.complete or ("Limit" in test.header and "up to" in result.cut)
         return enough and not _broken(result, self._rule)
@@ -180,8 +224,8 @@ class _Accepts:
             return True
         if self._rule == "never":
             avoiding = replace(self._options, algorithm=Algorithm.DFS, avoid=True)
-            return bool(run(test, avoiding, self._host, laboratory=self._laboratory).outcomes)
-        result = run(test, self._options, self._host, laboratory=self._laboratory)
+            return bool(self._searches(test, avoiding).outcomes)
+        result = self._searches(test, self._options)
         if self._rule == LIVELOCK:
             return bool(result.outcomes)
         bad = _broken(result, self._rule)[0].condition
@@ -193,12 +237,9 @@ def _broken(result: Result, rule: str) -> list[Violation]:
     return [violation for violation in found if violation.rule == rule]
 
 
-def _violation(
-    test: Litmus, host: str, options: Options, rule: str, laboratory: Laboratory | None
-) -> Violation | None:
+def _violation(search: _Search, test: Litmus, options: Options, rule: str) -> Violation | None:
     """What breaks a rule, by any schedule."""
-    result = run(test, options, host, laboratory=laboratory)
-    return next(iter(_broken(result, rule)), None)
+    return next(iter(_broken(search(test, options), rule)), None)
 
 
 def fewest_switches(
@@ -209,11 +250,17 @@ def fewest_switches(
     `options.max_states` bounds the search, and BFS_STATES does. Raises LitmusError and
     SearchRefusedError.
     """
+    return _fewest_switches(_search_on(host, laboratory), test, options, rule)
+
+
+def _fewest_switches(
+    search: _Search, test: Litmus, options: Options, rule: str
+) -> Violation | None:
     states = min(options.max_states, BFS_STATES)
     ordered = replace(
         options, algorithm=Algorithm.BFS, preemptions=None, ample=False, max_states=states
     )
-    return _violation(test, host, ordered, rule, laboratory)
+    return _violation(search, test, ordered, rule)
 
 
 def fewest_preemptions(
@@ -223,9 +270,19 @@ def fewest_preemptions(
 
     It takes less memory than to go by context switches. Raises LitmusError and SearchRefusedError.
     """
+    return _fewest_preemptions(_search_on(host, laboratory), test, options, rule)
+
+
+def _search_on(host: str, laboratory: Laboratory | None) -> _Search:
+    return lambda test, options: run(test, options, host, laboratory=laboratory)
+
+
+def _fewest_preemptions(
+    search: _Search, test: Litmus, options: Options, rule: str
+) -> Violation | None:
     for bound in range(MAX_PREEMPTIONS + 1):
         bounded = replace(options, algorithm=Algorithm.DFS, preemptions=bound)
-        found = _violation(parse(test.text, test.path), host, bounded, rule, laboratory)
+        found = _violation(search, parse(test.text, test.path), bounded, rule)
         if found is not None:
             return found
     return None

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
+import pty
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -51,3 +54,28 @@ def emu_process():
 def guests():
     """Where the guests of this repository are."""
     return Path(__file__).resolve().parents[2] / "guests"
+
+
+@pytest.fixture
+def on_a_terminal():
+    """A command whose standard error is a terminal."""
+
+    def run(arguments, until=b""):
+        """What it writes there, and its exit code; Ctrl-C when it has written `until`."""
+        reader, writer = pty.openpty()
+        process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=writer)
+        os.close(writer)
+        shown = b""
+        try:
+            while piece := os.read(reader, 4096):
+                shown += piece
+                if until and until in shown:
+                    process.send_signal(signal.SIGINT)
+                    until = b""
+        except OSError:  # the other end is closed
+            pass
+        process.communicate(timeout=20)
+        os.close(reader)
+        return shown, process.returncode
+
+    return run

@@ -1,10 +1,6 @@
 import itertools
 import json
-import os
-import pty
 import re
-import signal
-import subprocess
 import sys
 import time
 
@@ -400,33 +396,14 @@ def command(guests):
     return [sys.executable, "-m", "emu", "explore", str(guests / "spinlock.s"), *LONG[2:]]
 
 
-def on_a_terminal(arguments, until=b""):
-    """What a command writes to a terminal, and its exit code; Ctrl-C when `until` was written."""
-    reader, writer = pty.openpty()
-    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=writer)
-    os.close(writer)
-    shown = b""
-    try:
-        while piece := os.read(reader, 4096):
-            shown += piece
-            if until and until in shown:
-                process.send_signal(signal.SIGINT)
-                until = b""
-    except OSError:  # the other end is closed
-        pass
-    process.communicate(timeout=20)
-    os.close(reader)
-    return shown, process.returncode
-
-
-def test_ctrl_c_ends_a_search_with_what_was_found(guests):
+def test_ctrl_c_ends_a_search_with_what_was_found(guests, on_a_terminal):
     shown, code = on_a_terminal(command(guests), until=b" k/s)")
     assert code == 130
     assert shown.rstrip().split(b"\r\x1b[K")[-1].startswith(b"stopped: ")
     assert b"Traceback" not in shown
 
 
-def test_a_terminal_has_a_progress_line(guests):
+def test_a_terminal_has_a_progress_line(guests, on_a_terminal):
     shown, _ = on_a_terminal([*command(guests), "--time", "2"])
     assert b" k/s)" in shown
     assert re.search(rb"frontier [1-9]", shown)

@@ -265,6 +265,22 @@ def test_ctrl_c_ends_a_tree_with_what_was_found(guests):
     assert " results, " in err
 
 
+@pytest.mark.parametrize("command", ["litmus", "explore"])
+def test_ctrl_c_ends_the_search_for_something_smaller(
+    emu, on_a_terminal, guests, tmp_path, command
+):
+    path = guests / "litmus" / "ring-3.litmus"
+    options = ["--host", "power9", "--bug", "cede-ignores-doorbell", "--minimise"]
+    words = [sys.executable, "-m", "emu", command, path, *options, "--save", tmp_path]
+    shown, code = on_a_terminal(list(map(str, words)), until=b"making it smaller")
+    assert code == 130, shown
+    assert b"Traceback" not in shown
+    cases = list(tmp_path.iterdir())
+    assert cases
+    assert shown.count(b"replay: ") == len(cases)
+    assert emu("replay", cases[0]).code == 7
+
+
 def test_the_page_of_litmus_tests_shows_a_whole_test_that_passes(emu, tmp_path, monkeypatch):
     page = (ROOT / "docs" / "litmus.md").read_text()
     monkeypatch.chdir(ROOT)

@@ -4,6 +4,8 @@ import itertools
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from emu.explore.litmus.condition import holds
 from emu.explore.litmus.model import Equal, Location
 from emu.explore.litmus.parse import parse
@@ -162,3 +164,38 @@ def test_what_is_broken_in_every_interleaving_shrinks_as_long_as_it_is():
     assert sum(map(len, small.test.threads)) <= 3  # a label counts
     always = "PPC always\n{ }\n P0 ;\n li r4,1 ;\n li r5,1 ;\n~exists (0:r5=1)\n"
     assert columns(smallest(always, "condition").test) == [["li r5,1"]]
+
+
+@pytest.mark.parametrize("patience", [0, 1, 2, 9])
+def test_who_does_not_want_to_wait_gets_the_smallest_found_until_then(patience):
+    asked = []
+
+    def go_on(searches):
+        asked.append(searches)
+        return searches < patience
+
+    violation = run(parse(LOST_UPDATE), Options()).witnesses[0]
+    small = minimised(parse(LOST_UPDATE), "power9", Options(), violation, go_on=go_on)
+    assert [searches < patience for searches in asked] == [True] * (len(asked) - 1) + [False]
+    assert small.tried == patience
+    assert not small.fewest
+    case = case_of(parse(small.test.text), "power9", Options(), small.violation)
+    assert replay(case).reproduced
+    size = sum(map(len, small.test.threads))
+    assert (size == 9) if patience <= 2 else (size < 9)
+
+
+def test_a_search_that_takes_long_is_given_up_too():
+    """Not only between two: the first search over the program is asked about as well."""
+    asked = []
+
+    def go_on(searches):
+        asked.append(searches)
+        return asked.count(1) < 2  # until the first has been under way for a while
+
+    text = (SUITE / "ring-3.litmus").read_text()
+    with switched_on(["cede-ignores-doorbell"]):
+        found = run(parse(text), Options(first=True), "power9").violations[0]
+        small = minimised(parse(text), "power9", Options(), found, go_on=go_on)
+    assert asked == [0, 1, 1]
+    assert small.violation == found
