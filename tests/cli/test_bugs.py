@@ -68,7 +68,18 @@ def test_a_litmus_test_finds_the_bug_and_its_case_replays(emu, guests, tmp_path)
     assert emu("replay", case).code == 7
 
 
-def test_the_matrix_says_what_was_found(emu):
+def test_the_list_needs_no_litmus_tests_and_the_matrix_says_that_it_does(
+    emu, monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)  # as where emu was installed from a wheel
+    assert emu("bugs").code == emu("bugs", "lost-kick").code == 0
+    ended = emu("bugs", "--kill-matrix", "lost-kick")
+    assert ended.code == 2
+    assert "the kill matrix needs litmus tests, and guests/litmus is no directory" in ended.err
+
+
+def test_the_matrix_says_what_was_found(emu, guests, monkeypatch):
+    monkeypatch.chdir(guests.parent)
     ended = emu("bugs", "--kill-matrix", "--named-tests", "shared-dpdes-overwrite", "--json")
     assert ended.code == 0
     (row,) = json.loads(ended.out)["matrix"]
@@ -90,7 +101,9 @@ def test_the_matrix_has_a_line_for_each_bug_and_test(emu, guests, tmp_path):
     ]
 
 
-def test_the_matrix_is_the_same_on_several_processes(emu):
+def test_the_matrix_is_the_same_on_several_processes(emu, guests, monkeypatch):
+    monkeypatch.chdir(guests.parent)
+
     def found(*more):
         ended = emu("bugs", "--kill-matrix", "--named-tests", "lost-kick", "tag-ignored", *more)
         assert ended.code == 0

@@ -79,6 +79,8 @@ class Row:
 
 def tests_in(directory: Path) -> dict[str, Litmus]:
     """The litmus tests of a directory, by file name. Raises ConfigError if there are none."""
+    if not directory.is_dir():
+        raise ConfigError(f"the kill matrix needs litmus tests, and {directory} is no directory")
     tests = {path.stem: load(path) for path in sorted(directory.glob("*.litmus"))}
     if not tests:
         raise ConfigError(f"the kill matrix needs litmus tests, and {directory} has none")
