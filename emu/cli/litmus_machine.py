@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from emu.cli.machine_options import OPTIONS, MachineOptions, machine_of
-from emu.explore.litmus.guest import MEMORY
+from emu.explore.litmus.guest import MEMORY, smt_mode
 from emu.explore.litmus.laboratory import cores_needed
 from emu.explore.litmus.run import DEFAULT_HOST
 from emu.explore.litmus.text import litmus_text
@@ -65,8 +65,8 @@ def fitted(test: Litmus, machine: MachineOptions) -> Litmus:
         old = [part.strip() for part in header.get("Policy", "").split(",") if part.strip()]
         kept = [part for part in old if part.partition(":")[0] not in chosen]
         header["Policy"] = ",".join([*kept, *(f"{n}:{getattr(machine, n)}" for n in chosen)])
-    smt = int(header.get("SMT", next(n for n in (1, 2, 4, 8) if n >= count)))
-    needed = cores_needed(machine.host, smt, count)
+    smt = smt_mode(header.get("SMT"), count)
+    needed = cores_needed(machine.host, smt, count) if smt else 0  # the test is refused anyway
     if "cores" in given and machine.cores < needed:
         raise click.UsageError(
             f"{test.name} needs {needed} cores on {machine.host}, got {machine.cores}"

@@ -196,6 +196,16 @@ def test_a_machine_option_that_a_test_cannot_heed_is_usage(emu, mp, arguments, m
     assert message in done.err
 
 
+@pytest.mark.parametrize("smt", ["0", "x", "99999999999999999999"])
+def test_an_smt_mode_that_is_none_is_bad_input_with_and_without_options(emu, mp, smt):
+    text = mp.read_text().replace("{", f"SMT={smt}\n{{", 1)
+    mp.write_text(text)
+    for more in ([], ["--cores", 1]):
+        ended = emu("litmus", *more, mp)
+        assert ended.code == 3
+        assert f"SMT must be 1, 2, 4 or 8, got {smt}" in ended.err
+
+
 def test_machine_options_take_the_place_of_what_a_test_says(emu, guests):
     path = guests / "litmus" / "aligned-self.litmus"
     assert emu("litmus", path).code == 0

@@ -244,14 +244,11 @@ class _Builder:
         return [v == "1" for v in (values * count if len(values) == 1 else values)]
 
     def _smt(self, count: int) -> int:
-        """`SMT=2`: threads of a virtual core; without it, all of the test's."""
         text = self.test.header.get("SMT")
-        if text is None:
-            return next(n for n in (1, 2, 4, 8) if n >= count)
-        if text not in ("1", "2", "4", "8"):
-            self._header_problem("SMT", f"SMT must be 1, 2, 4 or 8, got {text[:40]}")
-            return 1
-        return int(text)
+        mode = smt_mode(text, count)
+        if mode is None:
+            self._header_problem("SMT", f"SMT must be 1, 2, 4 or 8, got {str(text)[:40]}")
+        return mode or 1
 
     def _policy(self) -> Policy:
         """`Policy=thread_assignment:first-come`: KVM's ways of another time (POWER7, POWER8)."""
@@ -430,6 +427,16 @@ class _Builder:
             kind = guest.types[Location(name)]
             number = self._number(guest, value) & ((1 << 8 * kind.nbytes) - 1)
             guest.memory[guest.addresses[name]] = number.to_bytes(kind.nbytes, order)
+
+
+def smt_mode(text: str | None, count: int) -> int | None:
+    """What `SMT=2` says: threads of a virtual core; without it, all `count` share one.
+
+    None if it is not 1, 2, 4 or 8.
+    """
+    if text is None:
+        return next(n for n in (1, 2, 4, 8) if n >= count)
+    return int(text) if text in ("1", "2", "4", "8") else None
 
 
 def _policies(old: Policy) -> list[tuple[str, Policy]]:
