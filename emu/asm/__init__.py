@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from .assemble import assemble, assemble_file, assemble_listing, assemble_object
 from .diagnostics import Diagnostic, Note, Span, render
-from .program import Program, ProgramSymbol, SectionImage, Segment, SourceLine
+from .program import ObjectFile, Program, ProgramSymbol, SectionImage, Segment, SourceLine
 
 __all__ = [
     "Diagnostic",
     "Note",
+    "ObjectFile",
     "Program",
     "ProgramSymbol",
     "SectionImage",

@@ -15,7 +15,7 @@ from .layout import Layout
 from .link import Linker
 from .listing import ListedLine, listing
 from .merge import merge_sections
-from .program import Program, ProgramSymbol, SectionImage, Segment, SourceLine
+from .program import ObjectFile, Program, ProgramSymbol, SectionImage, Segment, SourceLine
 from .relocatable import write_object
 from .sections import SHF_EXECINSTR, SHF_WRITE, SHT_NOBITS, Place
 from .source import INCLUDED, decode, read_bytes
@@ -104,7 +104,7 @@ def assemble_object(
     endian: Endian = "big",
     include_dirs: Sequence[str | Path] = (),
     defines: Mapping[str, int] | None = None,
-) -> bytes:
+) -> ObjectFile:
     """Assemble source text to a relocatable object (ET_REL) for ld; see assemble()."""
     assembler = _first_pass(
         text, filename, endian, include_dirs, defines, 0, want_listing=False, relocatable=True
@@ -118,7 +118,8 @@ def assemble_object(
         except TooManyErrorsError:
             pass
     _raise_errors(assembler)
-    return data
+    sources = (filename, *assembler.included)
+    return ObjectFile(data, warnings=tuple(_in_order(assembler)), sources=sources)
 
 
 def _passes(

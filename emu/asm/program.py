@@ -86,6 +86,15 @@ class SectionImage:
 
 
 @dataclass(frozen=True, slots=True)
+class ObjectFile:
+    """A relocatable object (ET_REL) as it goes to a file, and what was said and read on the way."""
+
+    data: bytes
+    warnings: tuple[Diagnostic, ...]
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Program:
     """A program at fixed addresses.
 

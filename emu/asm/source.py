@@ -94,7 +94,7 @@ def find(name: str, near: str, directories: Iterable[Path]) -> Path | None:
     for directory in (Path(near).parent, *directories):
         path = directory / name
         try:
-            if path.is_file():
+            if path.exists() and not path.is_dir():
                 return path
         except OSError:
             continue

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from emu.asm import assemble, assemble_listing, assemble_object
+from emu.asm import ObjectFile, assemble, assemble_listing, assemble_object
 from emu.asm.elf_writer import write_elf
 from emu.asm.images import flat, hex_text
 from emu.asm.source import decode
+from emu.asm.state import TEXT_BASE
 from emu.cli.exit_codes import EXIT_BAD_INPUT, EXIT_OK
-from emu.cli.input_files import read_input
+from emu.cli.input_files import read_input, shown
 from emu.cli.numbers import MAX_DIGITS, address, unsigned
 from emu.errors import AssemblyError, ConfigError
 
@@ -49,8 +49,8 @@ SUFFIX = {"elf": ".elf", "bin": ".bin", "hex": ".hex"}
 @click.option("-I", "directories", multiple=True, metavar="DIR", help="Where .include looks too.")
 @click.option("-D", "--defsym", "defines", multiple=True, metavar="SYM=VAL",
               help="Set a symbol before the first line.")  # fmt: skip
-@click.option("--text-base", type=address, default="0x10000", show_default=True, metavar="ADDR",
-              help="Where .text begins.")  # fmt: skip
+@click.option("--text-base", type=address, default=hex(TEXT_BASE), show_default=True,
+              metavar="ADDR", help="Where .text begins.")  # fmt: skip
 @click.option("--relocatable", is_flag=True, help="An object file for ld, instead of a program.")
 @click.option("--werror", is_flag=True, help="Warnings are errors.")
 @click.option("--no-warn", is_flag=True, help="Say nothing of warnings.")
@@ -73,47 +73,65 @@ def command(
     if out is None and (file is None or file == "-"):
         raise click.UsageError("-o OUT says where the program goes")
     if text_base % 4:
-        raise click.UsageError("--text-base must be a multiple of 4")
-    source = text if text is not None else decode(read_input(file or "-"))
-    filename = "<command line>" if text is not None else file or ""
-    target = out or str(Path(file or "a").with_suffix(".o" if relocatable else SUFFIX[form]))
-    for output in (target, listing, dependencies):
-        if file is not None and output not in {None, "-"} and _same_file(str(output), file):
+        raise click.UsageError(f"--text-base must be a multiple of 4, got {text_base:#x}")
+    if relocatable and (form != "elf" or listing is not None or debug or text_base != TEXT_BASE):
+        raise click.UsageError(
+            "--relocatable goes with neither --format, --listing, -g nor --text-base"
+        )
+    if text is None:
+        filename = str(file)
+        source = decode(read_input(filename))
+    else:
+        filename, source = "<command line>", text
+    suffix = ".o" if relocatable else SUFFIX[form]
+    target = out if out is not None else str(Path(filename).with_suffix(suffix))
+    outputs = [name for name in (target, listing, dependencies) if name is not None]
+    if outputs.count("-") > 1:
+        raise click.UsageError("standard output has room for one of -o, --listing and --MD")
+    for output in outputs:
+        if file is not None and output != "-" and _same_file(output, file):
             raise click.UsageError(f"an output must not be the source itself, got {output}")
     options: dict[str, Any] = {
         "filename": "<standard input>" if filename == "-" else filename,
         "endian": endian,
         "include_dirs": directories,
         "defines": dict(_define(define) for define in defines),
-        "text_base": text_base,
     }
-    if relocatable:
-        if form != "elf" or listing is not None:
-            raise click.UsageError("--relocatable goes with neither --format nor --listing")
-        del options["text_base"]
-        _write(target, assemble_object(source, **options))
-        return EXIT_OK
+    listed = ""
+    made: Program | ObjectFile
     try:
-        if listing is None:
-            program, listed = assemble(source, **options), ""
+        if relocatable:
+            made = assemble_object(source, **options)
+        elif listing is None:
+            made = assemble(source, text_base=text_base, **options)
         else:
-            program, listed = assemble_listing(source, **options)
+            made, listed = assemble_listing(source, text_base=text_base, **options)
     except AssemblyError as error:
         if diagnostics == "text":
             raise
         _show(error.diagnostics, diagnostics)  # type: ignore[arg-type]
         return EXIT_BAD_INPUT
-    if program.warnings and not (no_warn and not werror):
-        _show(program.warnings, diagnostics)
+    if made.warnings and not (no_warn and not werror):
+        _show(made.warnings, diagnostics)
         if werror:
             return EXIT_BAD_INPUT
-    _write(target, _contents(program, form, debug=debug))
+    _write(
+        target, made.data if isinstance(made, ObjectFile) else _contents(made, form, debug=debug)
+    )
     if listing is not None:
         _write(listing, listed.encode("utf-8", "surrogateescape"))
     if dependencies is not None:
-        rule = f"{target}: {' '.join(program.sources)}\n"
-        _write(dependencies, rule.encode("utf-8", "surrogateescape"))
+        _write(dependencies, _rule(target, made.sources).encode("utf-8", "surrogateescape"))
     return EXIT_OK
+
+
+def _rule(target: str, sources: Sequence[str]) -> str:
+    """A make rule that says what the target is made from; make wants some characters quoted."""
+    names = (
+        name.replace("$", "$$").replace("#", "\\#").replace(" ", "\\ ")
+        for name in (target, *sources)
+    )
+    return f"{next(names)}: {' '.join(names)}\n"
 
 
 def _same_file(one: str, other: str) -> bool:
@@ -158,4 +176,4 @@ def _write(name: str, data: bytes) -> None:
         Path(name).write_bytes(data)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise ConfigError(f"cannot write {os.fsdecode(name)}: {reason}") from None
+        raise ConfigError(f"cannot write {shown(name)}: {reason}") from None

@@ -49,7 +49,7 @@ def test_ld_makes_the_same_program_of_our_object(program, endian, options, tools
     source = tmp_path / "program.s"
     tools(endian, "gcc", *OPTIONS, *options, "-S", "-o", source, program)
     (tmp_path / "ours.o").write_bytes(
-        assemble_object(source.read_text(), filename=str(source), endian=endian)
+        assemble_object(source.read_text(), filename=str(source), endian=endian).data
     )
     tools(endian, "as", "-mpower9", "-o", "gnu.o", source)
     tools(endian, "objcopy", "-R", ".gnu.attributes", "gnu.o")
@@ -110,7 +110,7 @@ void _start(void) {
 
 
 def test_our_object_links_with_c_and_runs(tools, oracle, tmp_path):
-    (tmp_path / "ours.o").write_bytes(assemble_object(ASSEMBLY, endian="little"))
+    (tmp_path / "ours.o").write_bytes(assemble_object(ASSEMBLY, endian="little").data)
     (tmp_path / "main.c").write_text(C)
     tools("little", "gcc", "-static", "-nostdlib", "-O1", "-o", "both", "main.c", "ours.o")
     done = subprocess.run([oracle("qemu-ppc64le"), tmp_path / "both"], check=False, timeout=60)
@@ -127,5 +127,5 @@ def test_what_no_relocation_can_say_is_refused():
 
 
 def test_org_counts_from_the_beginning_of_the_section():
-    data = assemble_object("nop\n.org 0x20\nnop")
+    data = assemble_object("nop\n.org 0x20\nnop").data
     assert b"\x60\0\0\0" + bytes(28) + b"\x60\0\0\0" in data

@@ -97,10 +97,24 @@ def test_warnings_may_be_errors_or_silent(emu):
         ("-e", "nop", "-o", "-", "--text-base", "2"),
         ("-e", "nop", "-o", "-", "-D", "1=2"), ("-e", "nop", "-o", "-", "-D", "x=y"),
         ("-e", "nop", "-o", "-", "--relocatable", "--format", "hex"),
+        ("-e", "nop", "-o", "-", "--relocatable", "-g"),
+        ("-e", "nop", "-o", "-", "--relocatable", "--text-base", "0x20000"),
+        ("-e", "nop", "-o", "-", "--listing", "-"), ("-e", "nop", "-o", ""),
     ],
 )  # fmt: skip
 def test_wrong_usage_exits_2(emu, arguments):
     assert emu("asm", *arguments).code == 2
+
+
+def test_an_object_file_has_diagnostics_and_a_make_rule_as_a_program_has(emu, tmp_path):
+    rule = tmp_path / "rule.d"
+    out = tmp_path / "an object.o"
+    arguments = ("asm", "-e", ".byte 256", "--relocatable", "-o", out, "--MD", rule)
+    assert "warning: .byte keeps 8 bits" in emu(*arguments).err
+    assert emu(*arguments, "--werror").code == 3
+    ended = emu("asm", "-e", "li 3", "--relocatable", "-o", out, "--diagnostics", "json")
+    assert json.loads(ended.err)["severity"] == "error"
+    assert rule.read_text().startswith(str(out).replace(" ", "\\ ") + ": ")
 
 
 def test_a_missing_file_exits_3_with_its_name(emu):
