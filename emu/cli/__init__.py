@@ -6,6 +6,7 @@ nothing about what the subcommands do.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
@@ -84,6 +85,12 @@ def discard_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def complain(message: str) -> None:
+    """Say on standard error why the command ends; if nobody can be told, its exit code says it."""
+    with contextlib.suppress(OSError):
+        click.echo(message, err=True)
+
+
 def exit_code_of(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; whatever goes wrong becomes a message on stderr and an exit code."""
     try:
@@ -96,32 +103,32 @@ def exit_code_of(arguments: Sequence[str] | None = None) -> int:
     except click.exceptions.Exit as end:  # --help, --version
         return end.exit_code
     except click.ClickException as error:
-        error.show()
+        with contextlib.suppress(OSError):
+            error.show()
         return EXIT_USAGE
     except (KeyboardInterrupt, click.Abort):
-        click.echo("emu: interrupted", err=True)
+        complain("emu: interrupted")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         discard_output()
         return EXIT_CLOSED_PIPE
     except OSError as error:  # of our output: files to read are opened where they are needed
-        click.echo(f"emu: cannot write: {error.strerror}", err=True)
+        complain(f"emu: cannot write: {error.strerror}")
         discard_output()
         return EXIT_INTERNAL
     except AssemblyError as error:
         errors = sum(found.severity == "error" for found in error.diagnostics)
-        click.echo(f"{error}\n\n{errors} error{'s' * (errors != 1)}", err=True)
+        complain(f"{error}\n\n{errors} error{'s' * (errors != 1)}")
         return EXIT_BAD_INPUT
     except EmuError as error:
-        click.echo(f"emu: {error}", err=True)
+        complain(f"emu: {error}")
         return EXIT_USAGE if isinstance(error, ConfigError) else EXIT_BAD_INPUT
     except Exception as error:  # noqa: BLE001  the last resort: no traceback reaches a user
         if os.environ.get("EMU_DEBUG"):
             traceback.print_exc()
-        click.echo(
+        complain(
             f"emu: internal error: {type(error).__name__}: {error}\n"
-            "this is a defect of emu; EMU_DEBUG=1 in the environment shows where it happened",
-            err=True,
+            "this is a defect of emu; EMU_DEBUG=1 in the environment shows where it happened"
         )
         return EXIT_INTERNAL
 

@@ -36,4 +36,4 @@ def shown(name: str) -> str:
     if name == "-":
         return "standard input"
     text = name if len(name) <= 200 else name[:200] + "..."
-    return text if text.isprintable() else repr(text)
+    return text if text and text.isprintable() else repr(text)

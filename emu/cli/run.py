@@ -115,8 +115,9 @@ def command(
     limit = machine.max_insns if save_at is None else min(save_at, machine.max_insns or save_at)
     saved = False
     with contextlib.ExitStack() as files:
-        tracing = TraceFile(vm.host, files.enter_context(output(trace))) if trace else None
-        turns = files.enter_context(output(record)) if record else None
+        events = None if trace is None else files.enter_context(output(trace))
+        tracing = None if events is None else TraceFile(vm.host, events)
+        turns = None if record is None else files.enter_context(output(record))
         vm.host.engine.record(turns is not None)
         interrupt = files.enter_context(CtrlC())
         console = Console(vm, silent=as_json)

@@ -119,6 +119,14 @@ def test_a_closed_standard_stream_is_an_empty_one(command, code, closed):
     assert ended.returncode == code, ended.stderr.decode()
 
 
+@pytest.mark.parametrize(
+    ("command", "code"), [("nosuch", 2), ("run nosuch.s", 3), ("asm -e bogus -o -", 3)]
+)
+def test_an_exit_code_does_not_depend_on_whether_anybody_reads_the_message(command, code):
+    redirected = f"exec {sys.executable} -m emu {command} 2> /dev/full"
+    assert subprocess.run(["bash", "-c", redirected], timeout=60, check=False).returncode == code
+
+
 def test_more_stacks_than_memory_is_usage(emu):
     ended = emu("run", "-e", "nop", "--vcpus", "1024")
     assert ended.code == 2

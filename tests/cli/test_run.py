@@ -257,6 +257,8 @@ def test_the_entry_point_can_be_a_symbol_or_an_address(emu, tmp_path, entry):
         ["run", "-e", "nop", "--show", "r3,nosuch"],
         ["run", "-e", "nop", "--entry", "nowhere"],
         ["run", "-e", "nop", "--trace", "/"],
+        ["run", "-e", "nop", "--trace", ""],
+        ["run", "-e", "nop", "--record", ""],
     ],
     ids=" ".join,
 )
@@ -280,6 +282,7 @@ def bad_files(tmp_path):
     (tmp_path / "latin.s").write_bytes(b'.ascii "caf\xe9"\nbogus \xff\n')
     return {
         "missing": tmp_path / "missing.s",
+        "no name": "",
         "directory": tmp_path / "directory.s",
         "empty ELF": tmp_path / "empty.elf",
         "garbage source": tmp_path / "garbage.s",
@@ -295,8 +298,8 @@ def bad_files(tmp_path):
 
 
 @pytest.mark.parametrize("kind", [
-    "missing", "directory", "empty ELF", "garbage source", "garbage", "short ELF", "garbled ELF",
-    "wrong source", "wrong bytes", "name with NUL", "too long a name", "endless",
+    "missing", "no name", "directory", "empty ELF", "garbage source", "garbage", "short ELF",
+    "garbled ELF", "wrong source", "wrong bytes", "name with NUL", "too long a name", "endless",
 ])  # fmt: skip
 def test_a_file_that_is_no_guest_is_bad_input(emu, tmp_path, kind):
     ended = emu("run", bad_files(tmp_path)[kind])
