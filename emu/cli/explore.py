@@ -21,6 +21,7 @@ from emu.cli.progress import Progress
 from emu.cli.refinement import refine_files
 from emu.cli.search_options import ALGORITHMS, algorithm_of
 from emu.cli.virtual_machine import build
+from emu.cli.writable import must_be_writable
 from emu.errors import ConfigError
 from emu.explore.deepening import is_limited
 from emu.explore.guest import Asked, Ending, Explored, explore
@@ -147,6 +148,7 @@ def command(
         max_runs=runs,
         max_states=DEFAULT_STATES if max_states is None else max(1, max_states),
     )
+    must_be_writable(folders=[save_to])
     if refines is not None:
         if guest.name is None:
             raise ConfigError("--refines compares litmus tests: name a file or a directory")

@@ -17,6 +17,7 @@ import click
 from emu.cli.ctrl_c import CtrlC
 from emu.cli.exit_codes import EXIT_INTERRUPTED, EXIT_OK, EXIT_VIOLATION
 from emu.cli.numbers import duration
+from emu.cli.writable import must_be_writable
 from emu.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ def command(
         for row in chosen(properties):
             click.echo(f"{row.name}\n    {row.sentence}\n    {row.page}")
         return EXIT_OK
+    must_be_writable([coverage_file, junit_file], [out, corpus])
     for host in hosts:
         must_concern(bugs, host)
     plan = Plan(
@@ -232,6 +234,9 @@ def _write(path: Path, text: str) -> None:
     """Write a file whole or not at all, so that several campaigns can share a directory."""
     part = path.with_name(f"{path.name}.{os.getpid()}")
     try:
+        if path.exists() and not path.is_file():  # a device or a pipe is not to be replaced
+            path.write_text(text, encoding="utf-8")
+            return
         part.write_text(text, encoding="utf-8")
         part.replace(path)
     except OSError as error:

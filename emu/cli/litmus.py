@@ -24,6 +24,7 @@ from emu.cli.numbers import duration
 from emu.cli.progress import Progress
 from emu.cli.refinement import refine_files
 from emu.cli.search_options import ALGORITHMS, MAX_DEPTH, PCT_DEPTH, algorithm_of
+from emu.cli.writable import must_be_writable
 from emu.errors import ConfigError, EmuError
 from emu.explore.deepening import is_limited
 from emu.explore.litmus.laboratory import Laboratory
@@ -120,6 +121,7 @@ def command(
         raise ConfigError("--max-insns bounds every algorithm but dpor")
     if as_json and str(junit_file) == "-":
         raise ConfigError("standard output takes --json or --junit -, not both")
+    must_be_writable([junit_file], [save_to])
     bug = machine.bug
     options = Options(
         algorithm=chosen,

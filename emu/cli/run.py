@@ -27,6 +27,7 @@ from emu.cli.machine_options import MachineOptions, machine_options
 from emu.cli.numbers import count
 from emu.cli.report import ending, json_report, print_table, register_lines, state_lines
 from emu.cli.virtual_machine import actor_names, build, scheduler_of
+from emu.cli.writable import must_be_writable
 from emu.errors import ConfigError
 from emu.hv.host import CHUNK, Outcome
 from emu.hv.registers import expectation, shown_registers
@@ -103,6 +104,7 @@ def command(
         raise click.UsageError("--save FILE needs --save-at N (or --max-insns N): where to save")
     if as_json and "-" in {trace, record}:
         raise click.UsageError("--json leaves no room for another report on standard output")
+    must_be_writable([save_to])
     if restore is None:
         loaded = load_guest(guest, machine.endian)
         vm = build(machine, loaded)
