@@ -47,11 +47,12 @@ def run_repl(
     """Run what the command line says, then prompt unless `batch`; returns the exit code."""
     texts = [read_input(name).decode("utf-8", "replace") for name in scripts]
     repl = standard(session)
-    fine = _start(repl, texts, commands, stop=batch)
-    if not fine and batch:
-        return EXIT_INTERRUPTED if repl.interrupted else EXIT_FAILED
-    if not batch and not repl.interpreter.quit:
-        repl.loop()
+    with repl.ctrl_c:
+        fine = _start(repl, texts, commands, stop=batch)
+        if not fine and batch:
+            return EXIT_INTERRUPTED if repl.interrupted else EXIT_FAILED
+        if not batch and not repl.interpreter.quit:
+            repl.loop()
     return EXIT_OK
 
 

@@ -15,6 +15,7 @@ from emu.cli.guest_source import GuestSource, guest_options
 from emu.cli.input_files import shown
 from emu.cli.machine_options import MachineOptions, machine_options
 from emu.debug.commands import Interpreter
+from emu.debug.ctrl_c import CtrlC
 from emu.debug.gdb.listening import Refusals, listen
 from emu.debug.gdb.serve import Conversation, Pipes, Socket
 from emu.errors import ConfigError, EmuError
@@ -51,28 +52,37 @@ def command(
     session = session_of(guest, machine)
     path = _elf_path(guest.name or "-")
     logging = _log(log)
-    if address is None:
+    with CtrlC() as ctrl_c:
+        if address is not None:
+            return _serve(session, address, path, logging, ctrl_c)
         # What else is written must not get between the packets.
         out = os.dup(sys.stdout.fileno())
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         stream = Pipes(sys.stdin.fileno(), out)
         conversation = Conversation(
-            session, stream, monitor=monitor(session), path=path, log=logging
+            session, stream, monitor=monitor(session), path=path, log=logging, ctrl_c=ctrl_c
         )
         conversation.run()
-        if conversation.lost is not None and not isinstance(conversation.lost, ConnectionError):
-            raise ConfigError(f"cannot talk to gdb: {conversation.lost.strerror}")
-        return EXIT_OK
+    if conversation.lost is not None and not isinstance(conversation.lost, ConnectionError):
+        raise ConfigError(f"cannot talk to gdb: {conversation.lost.strerror}")
+    return EXIT_OK
+
+
+def _serve(
+    session: Session, address: str, path: str, log: Callable[[str], None] | None, ctrl_c: CtrlC
+) -> int:
+    """Serve one gdb after the other, until one kills the guest."""
     with listen(address) as listener:
         name, port = listener.getsockname()[:2]
         click.echo(f"emu: waiting for gdb at {name}:{port}", err=True)
         others = Refusals(listener)
         while True:
-            connection, _ = listener.accept()
+            with ctrl_c.waiting():
+                connection, _ = listener.accept()
             with connection:
                 conversation = Conversation(
-                    session, Socket(connection), monitor=monitor(session), path=path, log=logging,
-                    others=others,
+                    session, Socket(connection), monitor=monitor(session), path=path, log=log,
+                    others=others, ctrl_c=ctrl_c,
                 )  # fmt: skip
                 conversation.run()
             others.close()

@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from emu.debug.commands import Interpreter, completions
+from emu.debug.ctrl_c import CtrlC
 from emu.errors import EmuError
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ class Repl:
         self.interpreter = Interpreter(session, self.print)
         self.interpreter.more = self._more
         self.interrupted = False  # Ctrl-C has ended the last command
-        self._stop_asked = False
+        # Python of the user's own does not look whether it was asked to stop.
+        self.ctrl_c = CtrlC(breaks_in=lambda: self.interpreter.in_python)
         session.interrupt = self._interrupted
 
     def print(self, line: str) -> None:
@@ -72,12 +73,15 @@ class Repl:
         """Run one command; False: it failed, or was interrupted, and has said so."""
         self.interrupted = False
         try:
-            with self._ctrl_c():
-                self.interpreter.execute(line)
+            self.interpreter.execute(line)
+            if self._interrupted():  # what it did was no run of the machine
+                self.print("interrupted")
         except EmuError as error:
             self.print(f"error: {error}")
             return False
         except KeyboardInterrupt:
+            self.ctrl_c.take()
+            self.interrupted = True
             self.print("interrupted")
         finally:
             self.stdout.flush()
@@ -95,26 +99,31 @@ class Repl:
     # -- input
 
     def _read(self, prompt: str) -> str | None:
-        """Read a line; None at the end of input."""
+        """Read a command; None at the end of input, a comment if Ctrl-C has ended the line."""
         try:
-            if self.terminal:
-                return input(prompt)
-            self.stdout.write(prompt)
-            self.stdout.flush()
-            line = self.stdin.readline()
-        except EOFError:
-            self.print("")
-            return None
+            return self._line(prompt)
         except KeyboardInterrupt:
             self.print("")
             return "#"
+
+    def _line(self, prompt: str) -> str | None:
+        """Read a line; None at the end of input. Raises KeyboardInterrupt."""
+        try:
+            with self.ctrl_c.waiting():
+                if self.terminal:
+                    return input(prompt)
+                self.stdout.write(prompt)
+                self.stdout.flush()
+                line = self.stdin.readline()
+        except EOFError:
+            line = ""
         if not line:
             self.print("")
             return None
         return line
 
     def _more(self) -> str | None:
-        return self._read("> ")
+        return self._line("> ")
 
     @contextlib.contextmanager
     def _editing(self) -> Iterator[None]:
@@ -147,34 +156,13 @@ class Repl:
             found = [f"{found[0]} "]  # a command, and its arguments may follow
         return found[state] if state < len(found) else None
 
-    # -- Ctrl-C while the machine runs
+    # -- Ctrl-C
 
     def _interrupted(self) -> bool:
-        asked, self._stop_asked = self._stop_asked, False
+        """Whether the machine is to stop."""
+        asked = self.ctrl_c.take()
+        self.interrupted = self.interrupted or asked
         return asked
-
-    @contextlib.contextmanager
-    def _ctrl_c(self) -> Iterator[None]:
-        """Let Ctrl-C stop the machine at its next rest, and not the program.
-
-        Python of the user's own does not look for it: there, a second one breaks in.
-        """
-
-        def ask(_number: int, _frame: object) -> None:
-            again, self._stop_asked, self.interrupted = self._stop_asked, True, True
-            if again and self.interpreter.in_python:
-                raise KeyboardInterrupt
-
-        self._stop_asked = False
-        try:
-            before = signal.signal(signal.SIGINT, ask)
-        except ValueError:  # not the main thread: somebody else has the signals
-            yield
-            return
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)
 
 
 def standard(session: Session) -> Repl:

@@ -8,6 +8,8 @@ import select
 import signal
 import time
 
+from processes import PATIENCE_S
+
 
 class Terminal:
     """Runs a command; what it prints is read as far as a test has waited for it."""
@@ -35,7 +37,7 @@ class Terminal:
         os.close(self.master)
 
     def until(self, pattern):
-        end = time.monotonic() + 30
+        end = time.monotonic() + PATIENCE_S
         while time.monotonic() < end:
             match = re.search(pattern, self.text)
             if match:

@@ -6,10 +6,10 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from processes import PATIENCE_S, cpu_ticks, wait_until_asleep, wait_until_busy
 
 from debug.terminal import Terminal
 from debug.test_session import session
@@ -333,21 +333,23 @@ def test_the_prompt_on_a_terminal_completes_colours_repeats_and_keeps_history(te
 
 def test_ctrl_c_on_a_terminal_stops_the_run_and_the_way_back_and_leaves_the_prompt(terminal):
     prompt = terminal(*COUNTING)
+    since = cpu_ticks(prompt.pid)
     prompt.type("c\n")
-    time.sleep(1)
+    wait_until_busy(prompt.pid, since)
     prompt.type("\x03")
     prompt.until("interrupted")
-    here = int(prompt.until(r"\(emu v0 @(\d+)\) ")[1])
-    assert here > 100_000
-    prompt.type("watch *0x4000\n")
+    assert int(prompt.until(r"\(emu v0 @(\d+)\) ")[1]) > 0
+    prompt.type("goto 20000000\n")
+    prompt.until(r"@20000000\) ")
+    prompt.type("break 0x10004 if r3 == 0\n")  # the way back, looking at each, takes minutes
     prompt.until(PROMPT)
+    since = cpu_ticks(prompt.pid)
     prompt.type("rc\n")
-    prompt.until("rc\r\n")
-    time.sleep(0.3)
+    wait_until_busy(prompt.pid, since)
     prompt.type("\x03")
     prompt.until("interrupted")
-    assert int(prompt.until(r"\(emu v0 @(\d+)\) ")[1]) == here
-    time.sleep(0.3)  # CPython's input() sees no signal between showing the prompt and waiting
+    prompt.until(r"@20000000\) ")
+    wait_until_asleep(prompt.pid)  # input() hears no signal before it waits
     prompt.type("\x03")  # at the prompt: a new line
     prompt.until(PROMPT)
     prompt.type("p r3 > 5\n")
@@ -357,12 +359,34 @@ def test_ctrl_c_on_a_terminal_stops_the_run_and_the_way_back_and_leaves_the_prom
     assert prompt.wait() == 0
 
 
+ENDLESS = """python
+repl = session.interrupt.__self__
+print("be" + "gun")
+while not repl.ctrl_c.asked: pass
+print("on" + "ce")
+while True: pass
+end
+"""
+
+
 def test_a_second_ctrl_c_ends_python_that_never_comes_back(terminal):
     prompt = terminal(*COUNTING)
-    prompt.type("python for i in iter(int, 1): i\n")
-    time.sleep(0.5)
+    prompt.type(ENDLESS)
+    prompt.until("begun")
     prompt.type("\x03")
-    time.sleep(0.2)
+    prompt.until("once")
+    prompt.type("\x03")
+    prompt.until("interrupted")
+    prompt.until(PROMPT)
+    prompt.type("q\n")
+    assert prompt.wait() == 0
+
+
+def test_ctrl_c_gives_up_a_block_that_is_being_typed(terminal):
+    prompt = terminal(*COUNTING)
+    prompt.type("python\n")
+    prompt.until("> ")
+    wait_until_asleep(prompt.pid)
     prompt.type("\x03")
     prompt.until("interrupted")
     prompt.until(PROMPT)
@@ -377,12 +401,53 @@ def test_ctrl_c_in_a_batch_leaves_out_the_rest_and_exits_130():
         stdout=subprocess.PIPE, cwd=ROOT, text=True,
     )  # fmt: skip
     assert process.stdout.readline() == "ready\n"
-    time.sleep(0.5)
     process.send_signal(signal.SIGINT)
-    rest, _ = process.communicate(timeout=30)
+    rest, _ = process.communicate(timeout=PATIENCE_S)
     assert "interrupted" in rest
     assert "not reached" not in rest
     assert process.returncode == 130
+
+
+class Typed(io.StringIO):
+    """Lines, and Ctrl-C in front of some: in the middle of readline()."""
+
+    def __init__(self, lines, interrupted):
+        super().__init__(lines)
+        self.interrupted = interrupted
+        self.asked = 0
+
+    def readline(self):
+        self.asked += 1
+        if self.asked in self.interrupted:
+            signal.raise_signal(signal.SIGINT)
+        return super().readline()
+
+
+def repl_on(stdin):
+    debugged = session(smt=2)
+    debugged.begin()
+    return Repl(debugged, stdin, io.StringIO())
+
+
+def test_ctrl_c_at_the_prompt_is_a_new_line():
+    repl = repl_on(Typed("echo one\necho two\n", {1, 3}))
+    with repl.ctrl_c:
+        repl.loop()
+    assert re.findall("one|two", repl.stdout.getvalue()) == ["one", "two"]
+
+
+def test_ctrl_c_between_two_commands_is_not_lost_and_ends_nothing_but_them():
+    repl = repl_on(io.StringIO("echo at the prompt\n"))
+    repl.interpreter.python_names["strike"] = lambda: signal.raise_signal(signal.SIGINT)
+    with repl.ctrl_c:
+        assert not repl.run_script("python strike()\necho not reached\n")
+        assert repl.interrupted
+        signal.raise_signal(signal.SIGINT)
+        repl.loop()
+    said = repl.stdout.getvalue()
+    assert "interrupted" in said
+    assert "not reached" not in said
+    assert "at the prompt" in said
 
 
 @pytest.mark.parametrize("command", ["load", "source"])

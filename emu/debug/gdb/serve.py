@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import select
 import socket
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Final, Protocol
 
+from emu.debug.ctrl_c import CtrlC
 from emu.debug.gdb.packets import INTERRUPT, Reader, frame, to_hex
 from emu.debug.gdb.stub import Stub
 
@@ -95,7 +97,9 @@ class Conversation:
         path: str = "",
         log: Callable[[str], None] | None = None,
         others: Refusals | None = None,
+        ctrl_c: CtrlC | None = None,
     ) -> None:
+        """ctrl_c: of the server's own terminal, ends the conversation where the machine rests."""
         self.session = session
         self.stream = stream
         self.stub = Stub(session, output=self._print, monitor=monitor, path=path)
@@ -105,10 +109,11 @@ class Conversation:
         self.lost: OSError | None = None  # why the stream is of no use any more
         self._log = log
         self._others = others
+        self._ctrl_c = ctrl_c or CtrlC()
         self._shown = [len(vm.console) for vm in session.host.vms]
 
     def run(self) -> None:
-        """Answer until gdb detaches, kills, or hangs up."""
+        """Answer until gdb detaches, kills, or hangs up. Raises KeyboardInterrupt."""
         before, self.session.interrupt = self.session.interrupt, self._interrupted
         try:
             while not (self.stub.done or self._gone):
@@ -142,7 +147,8 @@ class Conversation:
         if self._others is not None:
             files += self._others.files()
             patience_s = 1 if wait and self._others.waiting else patience_s
-        select.select(files, [], [], patience_s)
+        with self._ctrl_c.waiting() if wait else nullcontext():
+            select.select(files, [], [], patience_s)
         # This gdb first: one that hangs up and comes back is not another one.
         data = self.stream.receive() if select.select([self.stream], [], [], 0)[0] else None
         if data == b"":
@@ -160,7 +166,7 @@ class Conversation:
             self.stream.send(acknowledge)
 
     def _interrupted(self) -> bool:
-        """Whether gdb wants the machine to stop; called while it runs.
+        """Whether gdb, or who started the server, wants the machine to stop; called while it runs.
 
         Packets in the meantime are answered afterwards; one who sends many wants an answer.
         """
@@ -169,7 +175,7 @@ class Conversation:
         if INTERRUPT in self._waiting:
             self._waiting.remove(INTERRUPT)
             return True
-        return self._gone or len(self._waiting) > MOST_WAITING
+        return self._gone or self._ctrl_c.asked or len(self._waiting) > MOST_WAITING
 
     def _console(self) -> None:
         """Send what guests have written since the last time."""

@@ -2,6 +2,8 @@
 
 import socket
 
+from processes import PATIENCE_S
+
 from emu.debug.gdb.packets import Reader, frame
 
 
@@ -9,7 +11,7 @@ class Client:
     """Frames what it says, and takes apart what it hears."""
 
     def __init__(self, port):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S)
         self.reader = Reader()
         self.packets = []
 

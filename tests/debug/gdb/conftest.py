@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from processes import PATIENCE_S
 
 ROOT = Path(__file__).parents[3]
 GUESTS = Path(__file__).parent / "guests"
@@ -46,7 +47,7 @@ class Said:
 def assembled(source, target, endian="big"):
     subprocess.run(
         [sys.executable, "-m", "emu", "asm", "-g", "--endian", endian, source, "-o", target],
-        check=True, cwd=ROOT, timeout=60,
+        check=True, cwd=ROOT, timeout=PATIENCE_S,
     )  # fmt: skip
     return target
 
@@ -63,7 +64,7 @@ def elf(tmp_path_factory, oracle):
             subprocess.run(
                 [oracle(f"{TRIPLETS[endian]}-gcc"), *C_OPTIONS, "-Wa,-mregnames", "-o", target,
                  "-x", "assembler", GUESTS / "start.s", "-x", "c", GUESTS / "totals.c"],
-                check=True, timeout=60,
+                check=True, timeout=PATIENCE_S,
             )  # fmt: skip
         elif target not in made:
             assembled(GUESTS / f"{name}.s", target, endian)
@@ -91,7 +92,7 @@ def gdb(oracle, elf, tmp_path):
             arguments += ["-ex", line]
         done = subprocess.run(
             [*arguments, program],
-            capture_output=True, text=True, timeout=90, cwd=ROOT, check=False,
+            capture_output=True, text=True, timeout=PATIENCE_S, cwd=ROOT, check=False,
         )  # fmt: skip
         text = done.stdout + done.stderr
         assert "Traceback" not in text
@@ -112,11 +113,6 @@ class Server:
         self.greeting = self.process.stderr.readline()
         self.port = int(re.search(r"127\.0\.0\.1:(\d+)$", self.greeting)[1])
 
-    def cpu_ticks(self):
-        """Hundredths of a second of CPU time so far."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return int(fields[11]) + int(fields[12])
-
 
 @pytest.fixture
 def server(elf):
@@ -125,7 +121,7 @@ def server(elf):
 
         def start(guest, *options):
             made = Server(elf(guest), *options)
-            stack.callback(made.process.wait, 20)
+            stack.callback(made.process.wait, PATIENCE_S)
             stack.callback(made.process.terminate)
             stack.callback(made.process.stderr.close)
             return made

@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+from processes import PATIENCE_S
 
 from debug.gdb.client import Client
 from debug.test_session import session
@@ -28,7 +29,7 @@ def served():
     client = Client(listener.getsockname()[1])
     yield client, listener.getsockname()[1]
     client.socket.close()
-    thread.join(20)
+    thread.join(PATIENCE_S)
     assert not thread.is_alive()
     listener.close()
 

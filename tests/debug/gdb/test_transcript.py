@@ -3,6 +3,8 @@
 import re
 import subprocess
 
+from processes import PATIENCE_S
+
 from debug.gdb.conftest import ROOT, STUB, assembled
 from emu.debug.gdb.registers import registers_of
 
@@ -27,7 +29,7 @@ def test_the_transcript_is_what_gdb_prints(oracle, tmp_path, monkeypatch):
         arguments += ["-ex", f"echo (gdb) {command}\\n", "-ex", command]
     done = subprocess.run(
         [*arguments, program], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        timeout=60, check=True,
+        timeout=PATIENCE_S, check=True,
     )  # fmt: skip
     said = done.stdout[done.stdout.index("(gdb) ") :]
     assert steady(said) == steady(transcript)
