@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from emu.fuzz.plan import Plan
 
 
-CONNECT_SECONDS: Final = 5
+CONNECT_SECONDS: Final = 30
 
 
 class Cluster:

@@ -6,11 +6,10 @@ import itertools
 import json
 import os
 import signal
-import threading
-import time
 from dataclasses import replace
 
 import pytest
+from processes import wait_until
 
 from emu import __version__
 from emu.cli import exit_code_of
@@ -40,18 +39,25 @@ def gone(pid):
         return True
 
 
-def killer(pids):
-    """A thread that kills the first process that there is, soon after it was started."""
+class Killer:
+    """What executors heed while they wait: kills a process each time, at most so often."""
 
-    def kill():
-        while not pids():
-            time.sleep(0.01)
-        time.sleep(1)
-        os.kill(pids()[0], signal.SIGKILL)
+    def __init__(self, times=1):
+        self.left = times
+        self.pids = list  # of whom
 
-    thread = threading.Thread(target=kill, daemon=True)
-    thread.start()
-    return thread
+    def __call__(self):
+        if self.left and (pids := self.pids()):
+            self.left -= 1
+            os.kill(pids[0], signal.SIGKILL)
+
+
+def processes_losing(plan, jobs, killer):
+    """An executor whose first process never gets anywhere before it is killed."""
+    executor = Processes(plan, jobs, killer)
+    killer.pids = lambda: executor.pids
+    os.kill(executor.pids[0], signal.SIGSTOP)
+    return executor
 
 
 @pytest.mark.parametrize("plan", [PLAN, BUGGY])
@@ -60,13 +66,11 @@ def test_processes_find_what_one_does(plan):
 
 
 def test_a_killed_process_costs_nothing_but_time():
-    executor = Processes(PLAN, 2)
+    executor = processes_losing(PLAN, 2, Killer())
     first = executor.pids[0]
     tasks = [Task(n, (Chunk(n, "power9", CHUNK),)) for n in range(4)]
     for task in tasks:
         executor.submit(task)
-    time.sleep(0.3)
-    os.kill(first, signal.SIGKILL)
     found = {task.number: batches for task, batches in (executor.done() for _ in tasks)}
     assert executor.lost == 1
     assert first not in executor.pids
@@ -76,10 +80,8 @@ def test_a_killed_process_costs_nothing_but_time():
 
 def test_a_timed_campaign_goes_on_when_a_process_is_killed():
     plan = replace(PLAN, runs=None, seconds=4)
-    executor = Processes(plan, 2)
+    executor = processes_losing(plan, 2, Killer())
     pids = executor.pids
-    timer = threading.Timer(0.5, lambda: os.kill(pids[0], signal.SIGKILL))
-    timer.start()
     told = []
     total = campaign(plan, lambda total, _elapsed: told.append(total.programs), executor)
     assert executor.lost == 1
@@ -91,28 +93,19 @@ def test_a_timed_campaign_goes_on_when_a_process_is_killed():
 def test_a_process_that_dies_idle_is_replaced():
     executor = Processes(PLAN, 1)
     os.kill(executor.pids[0], signal.SIGKILL)
-    while not gone(executor.pids[0]):
-        time.sleep(0.01)
+    wait_until(lambda: gone(executor.pids[0]), "the process is gone")
     executor.submit(Task(0, (Chunk(0, "power9", 1),)))
     assert executor.done().batches[0].programs == 1
     executor.close()
 
 
 def test_a_task_that_kills_every_process_is_given_up():
-    executor = Processes(PLAN, 1)
+    killer = Killer(times=4)
+    executor = Processes(PLAN, 1, killer)
+    killer.pids = lambda: executor.pids
     executor.submit(Task(3, (Chunk(0, "power9", 10 * CHUNK),)))
-
-    def kill_all():
-        while executor.lost <= 3:
-            for pid in executor.pids:
-                os.kill(pid, signal.SIGKILL)
-            time.sleep(0.05)
-
-    thread = threading.Thread(target=kill_all, daemon=True)
-    thread.start()
     with pytest.raises(LostError, match="task 3 lost its process 4 times"):
         executor.done()
-    thread.join()
     executor.close()
 
 
@@ -183,10 +176,10 @@ def test_a_cluster_finds_what_one_process_does(scheduler):
 
 
 def test_a_killed_worker_of_a_cluster_costs_nothing_but_time(scheduler):
-    executor = Cluster(PLAN, scheduler.scheduler_address)
-    killing = killer(lambda: [w.pid for w in scheduler.workers.values() if w.pid])
-    total = campaign(PLAN, silent, executor)
-    killing.join()
+    killer = Killer()
+    killer.pids = lambda: [worker.pid for worker in scheduler.workers.values() if worker.pid]
+    total = campaign(PLAN, silent, Cluster(PLAN, scheduler.scheduler_address, killer))
+    assert killer.left == 0
     assert total == campaign(PLAN, silent)
 
 
@@ -201,7 +194,8 @@ def test_the_command_line_uses_a_cluster(scheduler, tmp_path, capsys):
     assert (there["runs"], there["states"]) == (30, here["states"])
 
 
-def test_a_scheduler_that_is_not_there_is_said():
+def test_a_scheduler_that_is_not_there_is_said(monkeypatch):
     pytest.importorskip("distributed")
+    monkeypatch.setattr("emu.fuzz.cluster.CONNECT_SECONDS", 1)
     with pytest.raises(ConfigError, match=r"no scheduler answers at tcp://127\.0\.0\.1:1"):
         Cluster(PLAN, "tcp://127.0.0.1:1")
