@@ -30,6 +30,7 @@ typedef struct {
     uint64_t kinds;            /* bit = emu_step that stops */
     uint64_t ready;            /* 1 + vcpu: stop when it has done an instruction, taken an interrupt
                                   or left the guest, and its guest is about to go on; 0 = none */
+    uint64_t passes;           /* in and out: so often it is not stopped for being ready */
     uint32_t moved;            /* in and out: it has, and is not yet back */
     uint32_t first;            /* in: look for `words` before the first step too */
     uint64_t owner;            /* 1 + vcpu: `kinds` is about the steps of its task and its guest; 0 = any */

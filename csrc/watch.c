@@ -103,6 +103,10 @@ static int is_ready(const emu_engine *e, emu_machine *m, emu_debug *d)
     if (!d->moved || !emu_engine_in_guest(e, m, (uint32_t)d->ready - 1))
         return 0;
     d->moved = 0;
+    if (d->passes) {
+        d->passes--;
+        return 0;
+    }
     return stop(d, EMU_STOPPED_BY_READY, (uint32_t)d->ready - 1);
 }
 

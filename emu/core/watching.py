@@ -46,7 +46,8 @@ class Watching:
     traces. exits: reasons why a guest is left. vectors: interrupts taken by a guest. kinds: of
     steps, if `owner` is given those of this vcpu's task and guest. vcpus: whose instructions,
     events, exits and interrupts; None = everybody's. ready: a vcpu that does an instruction,
-    takes an interrupt or leaves the guest, and whose guest is then about to go on.
+    takes an interrupt or leaves the guest, and whose guest is then about to go on; after it has
+    passed so often.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Watching:
         owner: int | None = None,
         vcpus: Iterable[int] | None = None,
         ready: int | None = None,
+        passes: int = 0,
     ) -> None:
         self._watches = ffi.new(
             "emu_watch[]",
@@ -89,6 +91,7 @@ class Watching:
                 "kinds": _bits(self.kinds),
                 "owner": 0 if owner is None else 1 + owner,
                 "ready": 0 if ready is None else 1 + ready,
+                "passes": passes,
             },
         )
 
@@ -107,6 +110,11 @@ class Watching:
     def stop(self, by: StoppedBy, which: int) -> None:
         """Say that the step just done stops, when somebody else has seen it."""
         self.handle.stopped_by, self.handle.which = by, which
+
+    @property
+    def passes(self) -> int:
+        """How often `ready` still passes before it stops."""
+        return int(self.handle.passes)
 
     @property
     def stopped_by(self) -> StoppedBy:

@@ -74,15 +74,28 @@ class Advance:
                 if halt.by is StoppedBy.WATCH:
                     watching = session.judge.watching(points=points)
 
-    def one_step(self, *, within: Sequence[StepKind] = ()) -> Stop:
-        """Let the current vcpu do an instruction; see stepi."""
+    def steps(self, count: int) -> Stop:
+        """Let the current vcpu do instructions; see stepi. They are counted where they are done."""
+        session = self._session
+        if not session.locked and not session.judge.enabled(Breakpoint):
+            return self.one_step(passes=count - 1) if count > 0 else Stop("step")
+        stop = Stop("step")  # each passes the breakpoint that it begins at
+        for _ in range(count):
+            stop = self.one_step()
+            if stop.kind != "step":
+                break
+        return stop
+
+    def one_step(self, *, passes: int = 0) -> Stop:
+        """Let the current vcpu do an instruction, behind so many others that it passes."""
         session = self._session
         vcpu = session.vcpu
         actor = session.actor_of(vcpu)
-        limit = session.position + PATIENCE
         with session.judge.armed(session.judge.enabled(Breakpoint)):
             lost = (StepKind.TURN, StepKind.WAIT) if session.locked else ()
-            watching = session.judge.watching(ready=vcpu.index, kinds=(*within, *lost))
+            watching = session.judge.watching(ready=vcpu.index, passes=passes, kinds=lost)
+            assert watching is not None  # there is something to be ready
+            limit, left = session.position + PATIENCE, watching.passes
             again = False
             while True:
                 if session.locked:
@@ -94,6 +107,9 @@ class Advance:
                 again = True
                 if halt.by is StoppedBy.READY:
                     return Stop("step")
+                if halt.kind == "limit" and watching.passes < left:
+                    limit, left = session.position + PATIENCE, watching.passes
+                    continue
                 if halt.kind == "limit":
                     return Stop(
                         "waits", f"v{vcpu.index} did nothing in {PATIENCE} steps of the machine"

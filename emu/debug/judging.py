@@ -60,8 +60,9 @@ class Judge:
         """List the points of a kind that are switched on."""
         return [point for point in self._points if isinstance(point, kind) and point.enabled]
 
-    def watching(self, *, ready: int | None = None, kinds: Sequence[StepKind] = (),
-                  owner: int | None = None, points: bool = True) -> Watching | None:  # fmt: skip
+    def watching(self, *, ready: int | None = None, passes: int = 0,
+                 kinds: Sequence[StepKind] = (), owner: int | None = None,
+                 points: bool = True) -> Watching | None:  # fmt: skip
         """Gather all reasons to stop that need watching; None if there are none."""
         watched: list[Watched] = []
         catches = self.enabled(Catchpoint) if points else []
@@ -95,6 +96,7 @@ class Judge:
             kinds=kinds,
             owner=owner,
             ready=ready,
+            passes=passes,
         )
 
     @contextmanager

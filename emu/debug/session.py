@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from emu.asm.source import read_bytes
 from emu.core.engine import ACTOR_WORDS
 from emu.core.watching import Watching
-from emu.debug.advancing import Advance
+from emu.debug.advancing import NEAR, Advance
 from emu.debug.calls import return_address
 from emu.debug.expression import ExpressionError, parse
 from emu.debug.history import PLENTY, Halt, History, Patch
@@ -230,7 +230,7 @@ class Session:
         is about to go on. So stepping over an hcall waits until it returns.
         """
         self._let_go()
-        return self._arrive(self._times(count, self._advance.one_step))
+        return self._arrive(self._advance.steps(count))
 
     def hstep(self, count: int = 1) -> Stop:
         """Do single steps of the machine on the current vcpu: host operations one by one."""
@@ -405,7 +405,9 @@ class Session:
             return differs
 
         try:
-            found = self.timeline.last(here + 1, Watching(watched=watched), changed, after=True)
+            found = self.timeline.last(
+                here + 1, Watching(watched=watched), changed, near=NEAR, after=True
+            )
         except KeyboardInterrupt:
             self.timeline.goto(here)
             raise

@@ -58,6 +58,25 @@ def state(session):
     return session.position, session.timeline.digest()
 
 
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("seed", range(4))
+def test_many_steps_at_once_are_as_many_one_by_one(seed, host):
+    source = random.Random(seed)
+    session = a_session(source, host)
+    if source.random() < 0.5:
+        session.catch(Catchpoint(0, "cede", kind="hcall", numbers=(0xE0,)))
+    here, vcpu, count = session.position, session.vcpu.index, source.randrange(2, 300)
+    for _ in range(count):
+        stop = session.stepi()
+        if stop.kind != "step":
+            break
+    one_by_one = state(session), session.vcpu.index, stop.kind
+    session.goto(here)
+    session.select(vcpu)
+    stop = session.stepi(count)
+    assert (state(session), session.vcpu.index, stop.kind) == one_by_one
+
+
 def somebody(source, session):
     session.select(source.randrange(len(session.host.vcpus)))
     return session.vcpu.index
