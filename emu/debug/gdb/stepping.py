@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from emu.isa.table import encode
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     from emu.debug.stops import Stop
 
 MOST_STEPS: Final = 100_000  # of a range: gdb then asks again
+RFID: Final = encode("rfid", ())
 
 
 class Seen(NamedTuple):
@@ -23,8 +26,8 @@ class Seen(NamedTuple):
 class Stepping:
     """Steps a session's current vcpu.
 
-    interrupts: whether a step forwards may end in the handler of an interrupt; else the handler
-    is run to its end, and the step is that of the instruction that was interrupted.
+    interrupts: whether a step may end in the handler of an interrupt; else the handler is run to
+    its end, or back to its beginning, and the step is that of what was interrupted.
     """
 
     def __init__(self, session: Session) -> None:
@@ -61,7 +64,31 @@ class Stepping:
 
     def back(self) -> Stop:
         """Undo one step."""
-        return self._visibly(self._session.reverse_stepi)
+        session = self._session
+        before = self._seen()
+        stop = self._visibly(session.reverse_stepi)
+        while not self.interrupts and stop.kind == "step" and self._returns_to(before.nia):
+            stop = self._before_interrupt(before.nia)
+            if stop.kind == "step":
+                before = self._seen()
+                stop = self._visibly(session.reverse_stepi)
+        return stop
+
+    def _returns_to(self, nia: int) -> bool:
+        """Whether the vcpu is about to return from an interrupt that was taken at an address."""
+        session = self._session
+        word = session.host.machine.fetch(session.vcpu.index)
+        return word == RFID and session.host.words[session.vcpu.arch.srr0] == nia
+
+    def _before_interrupt(self, nia: int) -> Stop:
+        """Go back to where the interrupt was taken at an address, from its handler."""
+        now = self._seen()
+        while True:
+            after, stop = now, self._session.reverse_stepi()
+            now = self._seen()
+            taken = now.instructions == after.instructions and now.nia == nia != after.nia
+            if stop.kind != "step" or taken:
+                return stop
 
     def _seen(self) -> Seen:
         return Seen(self._session.nia(), self._session.evaluate("ic"))
