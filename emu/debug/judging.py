@@ -18,6 +18,7 @@ from emu.debug.names import REAL
 from emu.debug.stops import Accesspoint, Breakpoint, Catchpoint, Point, Stop, Watchpoint
 from emu.hv.event import BY_NUMBER
 from emu.hv.ops import Reason
+from emu.isa.hcalls import HCALLS
 from emu.isa.interrupts import INTERRUPTS
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 P = TypeVar("P", bound=Point)
 VECTOR_NAMES: Final = {row.vector: row.name for row in INTERRUPTS}
+HCALL_NAMES: Final = {row.number: row.name for row in HCALLS}
 
 
 class Judge:
@@ -261,6 +263,12 @@ class Judge:
         except ExpressionError:
             return True  # better to stop once too often: the user sees the expression
 
+    def _hcall(self, halt: Halt) -> str:
+        """Name the hcall for which a guest was just left."""
+        vcpu = self.vcpu_of(halt)
+        number = self._host.words[self._host.vcpus[vcpu or 0].gpr(3)]
+        return f"{HCALL_NAMES[number]} {number:#x}" if number in HCALL_NAMES else f"{number:#x}"
+
     def hit_text(self, point: Point, halt: Halt) -> str:
         """Say what a point has stopped for."""
         if isinstance(point, Breakpoint):
@@ -269,6 +277,8 @@ class Judge:
             return f"watchpoint {point.number}, before an access to {point.text}"
         if isinstance(point, Watchpoint):
             return f"watchpoint {point.number}: {point.text.replace(':', '', 1)}"
+        if isinstance(point, Catchpoint) and point.kind == "hcall":
+            return f"catchpoint {point.number}, hcall {self._hcall(halt)}"
         what = {
             StoppedBy.VECTOR: lambda n: f"interrupt {VECTOR_NAMES.get(n, 'at')} {n:#x}",
             StoppedBy.EXIT: lambda n: f"exit {Reason(n).name}",

@@ -165,8 +165,15 @@ def test_an_instruction_and_an_hcall_can_be_caught():
     assert debugged.disassembled(debugged.vcpu).split() == ["msgsndp", "r5"]
     debugged.delete(1)
     debugged.catch(Catchpoint(0, "hcall H_CEDE", kind="hcall", numbers=(0xE0,)))
-    assert debugged.cont().text == "catchpoint 2, exit HCALL"
+    assert debugged.cont().text == "catchpoint 2, hcall H_CEDE 0xe0"
     assert debugged.evaluate("r3") == 0xE0
+    debugged.delete(2)
+    debugged.catch(Catchpoint(0, "hcall", kind="hcall"))
+    while (stop := debugged.cont()).text == "catchpoint 3, hcall H_CEDE 0xe0":
+        pass
+    assert stop.text == "catchpoint 3, hcall H_EXIT 0xf100"
+    debugged.goto(0)
+    assert debugged.cont().text == "catchpoint 3, hcall H_CEDE 0xe0"
 
 
 def test_a_turn_given_by_hand_is_replayed_and_undone():

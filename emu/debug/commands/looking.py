@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 
 MAX_SHOWN: Final = 1024
+FORMATS: Final = ("x", "d", "u", "t", "c", "a", "f")
+SHAPES: Final = ("x", "d", "u", "t", "c", "a", "s", "i")  # of memory
+SIZES: Final = {"b": 1, "h": 2, "w": 4, "g": 8}
 LOOKING: Final = "looking"
 
 
@@ -28,6 +31,8 @@ LOOKING: Final = "looking"
          group=LOOKING)  # fmt: skip
 def _print(it: Interpreter, text: str) -> None:
     form, text = _format(text)
+    if form not in ("", *FORMATS):
+        raise CommandError(f"print takes one format of {' '.join(FORMATS)}, got {form[:40]!r}")
     value = it.session.evaluate(text)
     it.session.names.results.append(value)
     it.say(f"${len(it.session.names.results)} = {_formatted(it, form or 'x', value, text)}")
@@ -63,8 +68,13 @@ def _examine(it: Interpreter, text: str) -> None:
     form, text = _format(text)
     count = int(re.sub(r"\D", "", form)[:4] or 1)
     letters = re.sub(r"\d", "", form)
-    size = next((n for letter, n in (("b", 1), ("h", 2), ("w", 4), ("g", 8))
-                 if letter in letters), 8)  # fmt: skip
+    shapes = [letter for letter in letters if letter not in SIZES]
+    if len(shapes) > 1 or len(letters) - len(shapes) > 1 or not {*shapes} <= {*SHAPES}:
+        raise CommandError(
+            f"x takes one format of {' '.join(SHAPES)} and one size of {' '.join(SIZES)}, "
+            f"got {letters[:40]!r}"
+        )
+    size = next((SIZES[letter] for letter in letters if letter in SIZES), 8)
     at = it.where(text) if text else it.examined
     if not 1 <= count <= MAX_SHOWN:
         raise CommandError(f"a count must be 1 to {MAX_SHOWN}, got {count}")
@@ -79,7 +89,7 @@ def _examine(it: Interpreter, text: str) -> None:
         it.say(f"{names.symbolic(at)}: {string.decode('utf-8', 'backslashreplace')!r}")
         it.examined = at + len(string) + 1
         return
-    shape = (letters.translate({ord(c): None for c in "bhwg"}) or "x")[-1]
+    shape = shapes[0] if shapes else "x"
     per_line = max(1, 16 // size)
     for first in range(0, count, per_line):
         here = at + first * size

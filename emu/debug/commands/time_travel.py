@@ -31,7 +31,10 @@ def _goto(it: Interpreter, text: str) -> None:
         offset = int((match[2] or "0").replace(" ", ""))
         it.arrive(session.goto(session.bookmarks[match[1]] + offset))
         return
-    it.arrive(session.goto(session.evaluate(text.removeprefix("@"))))
+    position = session.evaluate(text.removeprefix("@"))
+    if position >> 63:
+        raise CommandError(f"a position must be 0 or more, got {position - (1 << 64)}")
+    it.arrive(session.goto(position))
 
 
 @command("bookmark", "[NAME]", "give this place a name; list the names", group=TIME)
