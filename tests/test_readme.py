@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from processes import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -26,7 +27,7 @@ def run(command):
     script = f'emu() {{ "{sys.executable}" -m emu "$@"; }}\n{command}'
     return subprocess.run(
         ["bash", "-c", script], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, timeout=60, check=False,
+        text=True, timeout=PATIENCE_S, check=False,
     ).stdout  # fmt: skip
 
 
@@ -56,7 +57,7 @@ EXAMPLES = [
 
 @pytest.mark.parametrize("code", EXAMPLES, ids=["README", "hypervisor"])
 def test_the_python_of_the_readme_and_the_pages_runs(code):
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60, check=True)
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=PATIENCE_S, check=True)
 
 
 def test_every_file_that_the_readme_names_is_there():

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from processes import PATIENCE_S
 
 from emu.cli import exit_code_of
 
@@ -43,7 +44,7 @@ def emu_process():
     def run(*arguments, stdin=b"", **options):
         command = [sys.executable, "-m", "emu", *map(str, arguments)]
         ended = subprocess.run(
-            command, input=stdin, capture_output=True, timeout=60, check=False, **options
+            command, input=stdin, capture_output=True, timeout=PATIENCE_S, check=False, **options
         )
         return Ended(ended.returncode, ended.stdout.decode(), ended.stderr.decode())
 
@@ -74,7 +75,7 @@ def on_a_terminal():
                     until = b""
         except OSError:  # the other end is closed
             pass
-        process.communicate(timeout=20)
+        process.communicate(timeout=PATIENCE_S)
         os.close(reader)
         return shown, process.returncode
 

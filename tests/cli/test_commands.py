@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 import pytest
+from processes import PATIENCE_S
 
 from emu import __version__, cli
 from emu.cli import COMMANDS, exit_code_of
@@ -28,7 +29,11 @@ def test_help_imports_no_subcommand():
         "print(sorted(name for name in sys.modules if name.startswith('emu.') or name == 'lark'))"
     )
     ended = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=PATIENCE_S,
     )
     assert ended.stdout.splitlines()[-1] == "['emu.cli', 'emu.cli.exit_codes', 'emu.errors']"
 
@@ -94,14 +99,14 @@ def test_a_closed_pipe_ends_the_command_quietly():
     writing = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     writing.stdout.close()
     assert writing.stderr.read() == b""
-    assert writing.wait(timeout=30) == 141
+    assert writing.wait(timeout=PATIENCE_S) == 141
 
 
 def test_a_full_disk_is_reported_and_is_no_defect():
     command = [sys.executable, "-m", "emu", "isa"]
     with Path("/dev/full").open("wb") as full:
         ended = subprocess.run(
-            command, stdout=full, stderr=subprocess.PIPE, timeout=60, check=False
+            command, stdout=full, stderr=subprocess.PIPE, timeout=PATIENCE_S, check=False
         )
     assert ended.returncode == 70
     assert ended.stderr == b"emu: cannot write: No space left on device\n"
@@ -114,7 +119,7 @@ def test_a_full_disk_is_reported_and_is_no_defect():
 def test_a_closed_standard_stream_is_an_empty_one(command, code, closed):
     redirected = f"exec {sys.executable} -m emu {command} {closed}"
     ended = subprocess.run(
-        ["bash", "-c", redirected], input=b"", capture_output=True, timeout=60, check=False
+        ["bash", "-c", redirected], input=b"", capture_output=True, timeout=PATIENCE_S, check=False
     )
     assert ended.returncode == code, ended.stderr.decode()
 
@@ -124,7 +129,10 @@ def test_a_closed_standard_stream_is_an_empty_one(command, code, closed):
 )
 def test_an_exit_code_does_not_depend_on_whether_anybody_reads_the_message(command, code):
     redirected = f"exec {sys.executable} -m emu {command} 2> /dev/full"
-    assert subprocess.run(["bash", "-c", redirected], timeout=60, check=False).returncode == code
+    assert (
+        subprocess.run(["bash", "-c", redirected], timeout=PATIENCE_S, check=False).returncode
+        == code
+    )
 
 
 def test_more_stacks_than_memory_is_usage(emu):

@@ -7,6 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from processes import PATIENCE_S
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -260,7 +261,7 @@ def test_a_bound_on_instructions_is_no_end(emu, guests):
 
 
 def test_ctrl_c_ends_a_tree_with_what_was_found(guests):
-    arguments = ["litmus", str(guests / "litmus")]
+    arguments = ["litmus", *[str(guests / "litmus")] * 20]  # more than it has the time for
     process = subprocess.Popen(
         [sys.executable, "-m", "emu", *arguments],
         stdout=subprocess.PIPE,
@@ -269,7 +270,7 @@ def test_ctrl_c_ends_a_tree_with_what_was_found(guests):
     )
     assert process.stdout.readline()
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=PATIENCE_S)
     assert process.returncode == 130, err
     assert "Traceback" not in out + err
     assert " results, " in err

@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+from processes import PATIENCE_S
 
 H_EXIT = "li 3,0; ori 3,3,0xf100; sc 1"
 SPIN = "b ."
@@ -347,7 +348,7 @@ def started(*arguments):
 def test_ctrl_c_stops_the_run_and_shows_its_state():
     running = started("-e", f"li 9,77; {PRINT_DOT}; {SPIN}", "--show", "r9")
     running.send_signal(signal.SIGINT)
-    out, err = running.communicate(timeout=30)
+    out, err = running.communicate(timeout=PATIENCE_S)
     assert running.returncode == 130
     assert out == b""
     assert b"interrupted" in err
@@ -359,7 +360,7 @@ def test_a_closed_pipe_ends_the_run_quietly():
     running = started("-e", f"1: {PRINT_DOT}; b 1b")
     running.stdout.close()
     err = running.stderr.read()
-    assert running.wait(timeout=30) == 141
+    assert running.wait(timeout=PATIENCE_S) == 141
     assert err == b""
 
 

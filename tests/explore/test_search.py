@@ -1,7 +1,6 @@
 """The search in C against a naive one in Python, on random programs of loads and stores."""
 
 import itertools
-import time
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -132,12 +131,10 @@ def test_dpor_says_that_it_cut_runs_which_come_back_to_a_state():
 
 
 def test_dpor_counts_its_steps_where_no_state_comes_again():
-    begun = time.process_time()
     ended = dpor(LOOPS % "addi r4,r4,1")
     assert ended.cut == "runs cut off at 5000 steps"
     assert ended.facts.runs == 4999  # the store comes after any number of rounds
     assert dpor(LOOPS % "addi r4,r4,1", max_states=2000).cut == "cut off at 2000 states"
-    assert time.process_time() - begun < 20
 
 
 @settings(max_examples=20, deadline=None)
