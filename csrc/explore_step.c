@@ -5,7 +5,8 @@
  * (EMU_POINT_OWN, and only while MSR[EE] lets one in). A step is one visible operation and the
  * private ones after it.
  *
- * Time stands still, but for EMU_CHOICE_TIMER: every step ends at the timebase that it began at.
+ * Time stands still, but for EMU_CHOICE_TIMER: every instruction ends at the timebase that it began at,
+ * or what a deadline of a few ticks comes to would depend on how many private operations make one step.
  */
 #include "explore_step.h"
 
@@ -23,11 +24,13 @@ uint32_t actor_thread(const emu_search *s, uint32_t actor)
 /* An actor that goes round where nobody sees it is stopped where a step in the finest steps stops too. */
 static emu_search_verdict advance(emu_search *s, uint32_t actor, int first, uint32_t choice)
 {
+    uint64_t now = emu_state(s->m)->tb;
     for (uint32_t left = EMU_MAX_PRIVATE; left; left--) {
         uint32_t thread = actor_thread(s, actor), crossed = s->crossed[actor];
         if (!first && (s->single || (s->hold && thread != NONE)))
             return EMU_SEARCH_DONE;
         progress p = thread == NONE ? host_step(s, actor, first) : guest_step(s, actor, thread, first, choice);
+        emu_state(s->m)->tb = now;
         if (p == STANDS)
             return EMU_SEARCH_DONE;
         if (p == STUCK)
@@ -124,13 +127,10 @@ emu_search_verdict take(emu_search *s, emu_choice choice)
 
 emu_search_verdict settle(emu_search *s)
 {
-    emu_machine_state *state = emu_state(s->m);
-    uint64_t now = state->tb;
     emu_search_verdict verdict = EMU_SEARCH_DONE;
     for (uint32_t actor = 0; actor < s->nactors && verdict == EMU_SEARCH_DONE; actor++) {
         s->crossed[actor] = 0;
         verdict = advance(s, actor, 0, EMU_CHOICE_GO);
-        state->tb = now;
     }
     if (verdict != EMU_SEARCH_DONE) {
         commit(s, 0, s->nwords);

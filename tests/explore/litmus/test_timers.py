@@ -100,6 +100,17 @@ def test_a_case_in_which_time_passes_is_replayed():
     assert replay(case_of(test, "power9", OPTIONS, witness)).reproduced
 
 
+@pytest.mark.parametrize("host", ["power8", "power9"])
+@pytest.mark.parametrize("delay", [0, 1, 2, 5, 20])
+def test_time_stands_still_within_a_step_too_however_soon_the_decrementer_is(host, delay):
+    """A replay takes one by one what a search takes at once."""
+    text = f"PPC T\nTimers=1\n{{ 0:r9={delay}; }}\n P0 ;\n mtdec r9 ;\n cede ;\nexists (true)\n"
+    test = parse(text)
+    (found,) = run(test, OPTIONS, host).violations
+    assert "took interrupt 0x900" in found.explanation
+    assert replay(case_of(test, host, OPTIONS, found)).reproduced
+
+
 def test_who_waits_for_the_decrementer_does_not_spin_for_ever():
     """As long as time may pass, bound or no bound, nobody goes round for ever."""
     test = """PPC T
