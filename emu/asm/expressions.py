@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 # Bound postfix code: numbers, places and symbols push themselves, strings are operators.
 Code = tuple["int | str | Place | Symbol", ...]
-Bound = "int | Code"
 
 WORD = 1 << 64
 SIGN = 1 << 63

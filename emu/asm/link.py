@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .source import Line
     from .state import DataFixup, InsnFixup, State
 
-LIS_2, ADDI_2_2, ADDIS, ADDIC, ADDI = 0x3C400000, 0x38420000, 15, 12, 14
+LIS_2, ADDI_2_2, ADDIS, ADDIC = 0x3C400000, 0x38420000, 15, 12
 LD_2_12, ADD_2_2_12, D_FIELD = 0xE84C0000, 0x7C426214, 0xFFFC
 RT_RA, RA = 0xFFFF0000, 0x001F0000
 TOC_POINTER = 2 << 16  # r2 in the place of RA

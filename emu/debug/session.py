@@ -79,7 +79,6 @@ class Session:
         self.bookmarks: dict[str, int] = {}
         self.visited: list[int] = []
         self.locked = False
-        self.last_stop: Stop | None = None
         self._numbers = 0
         self.judge = Judge(host, self.names, self.refs, self.timeline, self.points)
         self._advance = Advance(self)
@@ -467,7 +466,6 @@ class Session:
         if not self.visited or self.visited[-1] != self.position:
             self.visited.append(self.position)
         del self.visited[:-100]
-        self.last_stop = stop
         return stop
 
     def _times(self, count: int, one: Callable[[], Stop]) -> Stop:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 NO_REGISTER = 32
-BLOCK_BYTES = 128
 DPDES, SRR0, SRR1 = 176, 26, 27
 
 

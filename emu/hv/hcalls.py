@@ -1,6 +1,6 @@
 """Hypercalls that the kernel part handles, and the order in which they are tried.
 
-A code that a guest may see goes to r3; H_TOO_HARD is how a handler passes the call on to userspace.
+A code goes to r3; a handler that knows no answer passes the call on to userspace.
 Source: kvmppc_pseries_do_hcall() of book3s_hv.c; PAPR.
 """
 
@@ -33,7 +33,6 @@ H_RANDOM: Final = hcall_number("H_RANDOM")
 H_SUCCESS: Final = RETURN_CODES["H_SUCCESS"]
 H_FUNCTION: Final = RETURN_CODES["H_FUNCTION"]
 H_PARAMETER: Final = RETURN_CODES["H_PARAMETER"]
-H_TOO_HARD: Final = RETURN_CODES["H_TOO_HARD"]
 
 
 def set_result(vcpu: Vcpu, code: int) -> HostCode[None]:

@@ -29,7 +29,6 @@ PARAMETER_ERROR: Final = -3
 
 STOPPED, RUNNING = 0, 2  # query-cpu-stopped-state; 1, being stopped, takes no time here
 
-WORD32: Final = 0xFFFF_FFFF
 MAX_WORDS: Final = 16  # arguments and results together; no service here has more than 9
 
 # Reading the clock takes time: about what the way to userspace and back costs a real machine. A

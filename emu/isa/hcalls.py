@@ -94,8 +94,7 @@ HCALLS: Final = (
 BY_NAME: Final = {row.name: row for row in HCALLS}
 BY_NUMBER: Final = {row.number: row for row in HCALLS}
 
-# What r3 holds afterwards, as a signed doubleword. H_TOO_HARD never reaches a guest: it is how a
-# real-mode handler passes the call on to the host.
+# What r3 holds afterwards, as a signed doubleword.
 RETURN_CODES: Final = {
     "H_SUCCESS": 0,
     "H_BUSY": 1,
@@ -118,5 +117,4 @@ RETURN_CODES: Final = {
     "H_P5": -58,
     "H_UNSUPPORTED": -67,
     "H_UNSUPPORTED_FLAG": -256,
-    "H_TOO_HARD": 9999,
 }

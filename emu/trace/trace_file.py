@@ -56,6 +56,8 @@ class TraceFile:
             ((logged.tb, self._guest_line(logged)) for logged in self._host.machine.drain()),
             key=lambda entry: entry[0],
         )
+        if lost := self._host.engine.overrun() + self._host.machine.log_lost:
+            raise RuntimeError(f"{lost} events are lost: the rings were drained too seldom")
         for _, line in happened:
             self._write(line if at is None else {**line, "tb": at})
 

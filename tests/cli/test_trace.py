@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from emu.trace import trace_file
+
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "trace.md"
 
 
@@ -78,3 +80,10 @@ def test_a_long_run_loses_no_event(traced):
 def test_tracing_does_not_change_the_run(emu, guests, tmp_path):
     arguments = ["run", guests / "token_ring.s", "--smt", "4", "--json", "--schedule", "random"]
     assert emu(*arguments).out == emu(*arguments, "--trace", tmp_path / "trace").out
+
+
+def test_a_trace_never_loses_events_in_silence(emu, guests, tmp_path, monkeypatch):
+    monkeypatch.setattr(trace_file, "RING", 16)
+    ended = emu("run", guests / "token_ring.s", "--smt", 2, "--trace", tmp_path / "t")
+    assert ended.code == 70
+    assert "events are lost" in ended.err
