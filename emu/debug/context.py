@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from emu.debug import show
 from emu.debug.names import SPR_WORDS
+from emu.hv.event import Event
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,7 +115,8 @@ PANES: Final[dict[str, Callable[[Context], list[str]]]] = {
 
 def event_text(event: TraceEvent) -> str:
     """An event on one line: `t=280 v0: kvm_ppc_doorbell:sent 0x28000001`."""
-    value = f" {event.value:#x}" if event.value else ""
+    shown = event.value and event.event is not Event.ENTER  # of an entry, r3
+    value = f" {event.value:#x}" if shown else ""
     return f"t={event.tb} v{event.vcpu}: {event.event.title}{value}"
 
 

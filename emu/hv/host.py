@@ -70,7 +70,7 @@ class Outcome:
 
 
 class TraceEvent(NamedTuple):
-    """One event for people and for a trace file."""
+    """One event for people and for a trace file. value: the word that matters; of an entry, r3."""
 
     tb: int
     actor: str

@@ -60,11 +60,11 @@ def kvmhv_run_single_vcpu(vcpu: Vcpu) -> HostCode[Exit | None]:
     yield Write(vcpu.state, BUSY_IN_HOST)
     yield from local_irq_enable(cpu)
     exit_: Exit = yield ReadTrap(vcpu.trap)
-    yield Trace(EXIT_EVENTS[exit_.reason], vcpu.index, _exit_detail(vcpu, exit_.reason))
+    yield Trace(EXIT_EVENTS[exit_.reason], vcpu.index, exit_detail(vcpu, exit_.reason))
     return exit_
 
 
-def _exit_detail(vcpu: Vcpu, reason: Reason) -> int:
+def exit_detail(vcpu: Vcpu, reason: Reason) -> int:
     """Return the word that a trace shows of an exit: hcall number or instruction, 0 = none."""
     if reason is Reason.HCALL:
         return vcpu.gpr(3)
@@ -88,7 +88,7 @@ def kvmhv_vcpu_entry_p9(vcpu: Vcpu) -> HostCode[None]:
     yield Write(subproc.vtb_offset, vcpu.kvm.vtb_offset)
     if vcpu.kvm.firmware:
         yield from count_dispatch(vcpu)
-    yield Trace(Event.ENTER, vcpu.index)
+    yield Trace(Event.ENTER, vcpu.index, vcpu.gpr(3))
     yield RunGuest(cpu.number, vcpu.trap)
     if vcpu.kvm.firmware:
         yield from count_dispatch(vcpu)

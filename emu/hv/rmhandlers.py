@@ -36,7 +36,7 @@ from emu.hv.ops import (
     past,
     zero,
 )
-from emu.hv.p9_entry import EXIT_EVENTS
+from emu.hv.p9_entry import EXIT_EVENTS, exit_detail
 from emu.hv.real_mode_hcalls import kvmppc_h_cede, kvmppc_read_intr, kvmppc_rm_h_confer
 from emu.hv.vpa import count_dispatch
 from emu.hv.xics import H_IPOLL, XICS_HCALLS, kvmppc_xics_hcall
@@ -155,7 +155,7 @@ def _run_vcpu(cpu: HostThread, vcore: Vcore, vcpu: Vcpu) -> HostCode[None]:
         yield from _deliver_guest_interrupt(vcpu)
         if vcpu.kvm.firmware:
             yield from count_dispatch(vcpu)
-        yield Trace(Event.ENTER, vcpu.index)
+        yield Trace(Event.ENTER, vcpu.index, vcpu.gpr(3))
         yield RunGuest(cpu.number, vcpu.trap)
         if vcpu.kvm.firmware:
             yield from count_dispatch(vcpu)
@@ -172,7 +172,7 @@ def _deliver_guest_interrupt(vcpu: Vcpu) -> HostCode[None]:
 def _resume(cpu: HostThread, vcore: Vcore, vcpu: Vcpu) -> HostCode[bool]:
     """Handle an exit in real mode if that is possible; False: this thread leaves the guest."""
     exit_ = yield ReadTrap(vcpu.trap)
-    yield Trace(EXIT_EVENTS[exit_.reason], vcpu.index)
+    yield Trace(EXIT_EVENTS[exit_.reason], vcpu.index, exit_detail(vcpu, exit_.reason))
     if exit_.reason is Reason.HCALL:
         resume: bool = yield from _real_mode_hcall(cpu, vcore, vcpu, exit_.detail)
         return resume

@@ -10,6 +10,7 @@ import json
 from typing import IO, TYPE_CHECKING, Any
 
 from emu.core.machine import Deed, Logged
+from emu.hv.event import Event
 from emu.isa.interrupts import BY_VECTOR
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class TraceFile:
     def __init__(self, host: Host, file: IO[str]) -> None:
         self._host = host
         self._file = file
+        self._in_hcalls: set[int] = set()  # vcpus that made one and are not back
         host.engine.keep_events(RING)
         host.machine.log(RING)
         vcpus = [vcpu.name for vcpu in host.vcpus]
@@ -52,7 +54,7 @@ class TraceFile:
         """
         # At one time the host's events come first: it enters the guest, then the guest acts.
         happened = heapq.merge(
-            ((event.tb, self._host_line(event)) for event in self._host.events()),
+            ((event.tb, line) for event in self._host.events() for line in self._host_lines(event)),
             ((logged.tb, self._guest_line(logged)) for logged in self._host.machine.drain()),
             key=lambda entry: entry[0],
         )
@@ -64,10 +66,23 @@ class TraceFile:
     def _write(self, line: dict[str, Any]) -> None:
         self._file.write(json.dumps(line, separators=(",", ":")) + "\n")
 
-    @staticmethod
-    def _host_line(event: TraceEvent) -> dict[str, Any]:
-        return dict(_fields(event.tb, event.actor, event.vcpu, event.event.tracepoint,
-                            event.event.case, event.value, event.nia))  # fmt: skip
+    def _host_lines(self, event: TraceEvent) -> Iterator[dict[str, Any]]:
+        """An event, with the hcall that an exit begins and the answer that an entry brings."""
+        enters = event.event is Event.ENTER
+        value = 0 if enters else event.value
+
+        def line(tracepoint: str, case: str, value: int) -> dict[str, Any]:
+            return dict(
+                _fields(event.tb, event.actor, event.vcpu, tracepoint, case, value, event.nia)
+            )
+
+        if enters and event.vcpu in self._in_hcalls:
+            self._in_hcalls.remove(event.vcpu)
+            yield line("kvm_hcall_exit", "", event.value)
+        yield line(event.event.tracepoint, event.event.case, value)
+        if event.event is Event.EXIT_HCALL:
+            self._in_hcalls.add(event.vcpu)
+            yield line("kvm_hcall_enter", "", value)
 
     def _guest_line(self, logged: Logged) -> dict[str, Any]:
         actor = self._host.vcpus[logged.vcpu].name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections import Counter
@@ -68,6 +69,27 @@ def test_an_event_shows_the_word_that_matters(traced):
     assert hcalls == {"0x58", "0xe0", "0xf100"}
     taken = {line["value"] for line in lines[1:] if line["event"] == "guest_interrupt"}
     assert taken == {"0xa00"}
+
+
+@pytest.mark.parametrize("host", ["power7", "power8", "power9"])
+def test_an_hcall_is_entered_behind_its_exit_and_left_before_the_next_entry(traced, host):
+    lines, _ = traced("cede_prod.s", "--smt", "2", "--host", host)
+    calling, answers = {}, Counter()
+    for before, line in itertools.pairwise(lines[1:]):
+        vcpu, event = line["vcpu"], line["event"]
+        if event == "kvm_hcall_enter":
+            assert (before["event"], before["case"]) == ("kvm_guest_exit", "hcall")
+            assert before["value"] == line["value"] != "0x0"
+            calling[vcpu] = line["value"]
+        elif event == "kvm_hcall_exit":
+            answers[calling.pop(vcpu), line["value"]] += 1
+        elif event == "kvm_guest_enter":
+            assert vcpu not in calling
+            assert line["value"] == "0x0"
+        assert (before["event"] == "kvm_hcall_exit") <= (event == "kvm_guest_enter")
+    assert answers["0xe0", "0x0"] > 1  # H_CEDE
+    assert answers["0xe8", "0x0"] > 1  # H_PROD
+    assert list(calling.values()).count("0xf100") == 1  # H_EXIT; others may sleep in theirs
 
 
 def test_a_long_run_loses_no_event(traced):
