@@ -204,9 +204,7 @@ def smaller(program: Program) -> Iterator[Program]:
         yield replace(program, handler_sends=False)
     if program.handler_nests:
         yield replace(program, handler_nests=False)
-    last = len(program.threads) - 1
-    if last and not any(agent.endswith(f":{last}") for agent in program.agents):
-        yield replace(program, threads=program.threads[:-1], ee=program.ee[:-1])
+    yield from _fewer_threads(program)
     for thread, place, _ in program.operations():
         yield _with(program, thread, place, ())
     for thread, place, op in program.operations():
@@ -230,3 +228,54 @@ def _with(program: Program, thread: int, place: int, ops: tuple[Op, ...]) -> Pro
     new = (*old[:place], *ops, *old[place + 1 :])
     threads = (*program.threads[:thread], new, *program.threads[thread + 1 :])
     return replace(program, threads=threads)
+
+
+def _fewer_threads(program: Program) -> Iterator[Program]:
+    """Without a virtual core, without a thread, in a smaller SMT mode."""
+    count, smt = len(program.threads), program.smt
+    for first in range(0, count if count > smt else 0, smt):
+        yield _dropped(program, range(first, min(first + smt, count)))
+    if count > 1:
+        for thread in reversed(range(count)):
+            yield _dropped(program, range(thread, thread + 1))
+    tags = (op.number for _, _, op in program.operations() if _kind(op) is Number.TAG)
+    if smt > 1 and all(tag < smt // 2 for tag in tags):
+        yield replace(program, smt=smt // 2)
+
+
+def _dropped(program: Program, gone: range) -> Program:
+    """The program without these threads; what names those behind them names them still.
+
+    In another core than before, where that is one: the candidate is judged as it is.
+    """
+
+    def number(old: int) -> int:
+        return old - len(gone) if old >= gone.stop else min(old, gone.start)
+
+    def moved(thread: int, op: Op) -> Op:
+        match _kind(op):
+            case Number.VCPU:
+                return Op(op.name, number(op.number))
+            case Number.TAG:
+                target = thread - thread % program.smt + op.number
+                return op if target in gone else Op(op.name, number(target) % program.smt)
+            case _:
+                return op
+
+    kept = [i for i in range(len(program.threads)) if i not in gone]
+    agents = []
+    for agent in program.agents:
+        name, _, of = agent.partition(":")
+        if not of or int(of) not in gone:
+            agents.append(f"{name}:{number(int(of))}" if of else agent)
+    return replace(
+        program,
+        threads=tuple(tuple(moved(i, op) for op in program.threads[i]) for i in kept),
+        ee=tuple(program.ee[i] for i in kept),
+        agents=tuple(agents),
+    )
+
+
+def _kind(op: Op) -> Number:
+    """What the number of an operation is; a nop, which is in no table, has none."""
+    return OPERATIONS[op.name].number if op.name in OPERATIONS else Number.NONE

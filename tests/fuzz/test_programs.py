@@ -131,6 +131,34 @@ def test_what_is_smaller_is_less():
             assert sum(map(len, other.threads)) <= sum(map(len, program.threads))
 
 
+def test_a_finding_keeps_none_but_the_threads_that_it_needs():
+    idle: tuple[Op, ...] = ()
+    sender = (Op("send", 3), Op("prod", 7))
+    program = Program(
+        (idle, idle, idle, idle, sender, idle, idle, (Op("cede"),)), 4, (False,) * 7 + (True,),
+        agents=("migrate", "signal:7"),
+    )  # fmt: skip
+
+    def fails(other):
+        """A thread that is signalled cedes with EE on, and is sent a doorbell and prodded."""
+        named = [int(agent.partition(":")[2]) for agent in other.agents if ":" in agent]
+        return any(
+            other.ee[of]
+            and Op("cede") in other.threads[of]
+            and Op("prod", of) in (ops := [op for _, _, op in other.operations()])
+            and any(other.target(i, op) == of for i, _, op in other.operations())
+            and len(ops) > 1
+            for of in named
+        )
+
+    assert fails(program)
+    while (less := next(filter(fails, smaller(program)), None)) is not None:
+        program = less
+    assert program == Program(
+        ((Op("send", 1), Op("prod", 1)), (Op("cede"),)), 2, (False, True), agents=("signal:1",)
+    )
+
+
 def test_the_manual_names_every_agent():
     page = PAGE.read_text()
     assert all(f"`{agent}`" in page for agent in AGENTS)
