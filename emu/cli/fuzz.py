@@ -72,7 +72,7 @@ DEFAULT_RUNS = 1000
               help="Where cases are written; made if there is one.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 @click.option("--junit", "junit_file", type=click.Path(dir_okay=False, path_type=Path),
-              help="Write a JUnit report: a test case a property.")  # fmt: skip
+              help="Write a JUnit report: a test case a property; - for stdout.")  # fmt: skip
 def command(
     runs: int | None,
     seconds: float | None,
@@ -107,8 +107,10 @@ def command(
     from emu.fuzz.programs import Bounds
     from emu.fuzz.properties import chosen
 
-    if as_json and str(coverage_file) == "-":
-        raise click.UsageError("--json leaves no room for another report on standard output")
+    if as_json + (str(coverage_file) == "-") + (str(junit_file) == "-") > 1:
+        raise click.UsageError(
+            "standard output takes one of --json, --coverage - and --junit -, not two"
+        )
     if list_properties:
         for row in chosen(properties):
             click.echo(f"{row.name}\n    {row.sentence}\n    {row.page}")
@@ -145,11 +147,9 @@ def command(
     total, elapsed = reporter.total or Batch(), reporter.elapsed
     if as_json:
         click.echo(json.dumps(_report(total, elapsed, out)))
-    else:
+    elif str(junit_file) != "-":
         _print(total, elapsed, out)
-    if str(coverage_file) == "-":
-        click.echo(coverage_text(total.coverage), nl=False)
-    elif coverage_file is not None:
+    if coverage_file is not None:
         _write(coverage_file, coverage_text(total.coverage))
     if junit_file is not None:
         _write(junit_file, _junit(plan, total))
@@ -231,7 +231,13 @@ def case_path(out: Path, finding: Finding) -> Path:
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a file whole or not at all, so that several campaigns can share a directory."""
+    """Write a file whole or not at all, so that several campaigns can share a directory.
+
+    To standard output for `-`.
+    """
+    if str(path) == "-":
+        click.echo(text, nl=False)
+        return
     part = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         if path.exists() and not path.is_file():  # a device or a pipe is not to be replaced

@@ -157,3 +157,17 @@ def test_what_cannot_be_done_is_refused_in_words(arguments, message, capsys):
 def test_help_does_not_wait_for_the_machine():
     script = "import sys, emu.cli.fuzz; sys.exit('emu.core.machine' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_a_junit_report_may_go_to_standard_output_which_takes_no_other_then(
+    emu, monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    ended = emu("fuzz", "--host", "power9", "--runs", 2, "--junit", "-")
+    assert ended.code == 0
+    assert ET.fromstring(ended.out).tag == "testsuite"  # noqa: S314  our own text
+    assert list(tmp_path.iterdir()) == []
+    for other in (["--json"], ["--coverage", "-"]):
+        ended = emu("fuzz", "--runs", 2, "--junit", "-", *other)
+        assert ended.code == 2
+        assert "standard output takes one of" in ended.err
