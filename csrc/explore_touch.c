@@ -45,6 +45,18 @@ static void add_storage(const emu_search *s, foot *f, const emu_vcpu *v, const e
             add_cell(f, cell_of(CELL_LINE, line, (uint64_t)reserves));
 }
 
+/* Native messages that the thread has sent: if it leaves the guest, they arrive before it does. */
+static void add_sent(const emu_search *s, foot *f, uint32_t thread)
+{
+    for (uint64_t left = s->shadow[s->nwords + OWN_OUTBOX]; left; left &= left - 1) {
+        uint64_t to = (uint64_t)__builtin_ctzll(left);
+        if (s->shadow[s->nwords + OWN_SENDERS + to] >> thread & 1) {
+            add_cell(f, cell_of(CELL_OUTBOX, to, 1));
+            add_cell(f, cell_of(CELL_DOORBELL, to, 1));
+        }
+    }
+}
+
 static void host_foot(const emu_search *s, uint32_t actor, foot *f)
 {
     const emu_node *n = emu_engine_at(s->e, (uint32_t)s->actors[actor].node);
@@ -71,6 +83,7 @@ static void guest_foot(const emu_search *s, uint32_t thread, foot *f)
     if (s->e) {                    /* they decide whether the thread may, or must, leave the guest */
         add_word(s, f, (uint64_t)(&t->hdoorbell - s->words), 0);
         add_word(s, f, (uint64_t)(&t->xics_ipi - s->words), 0);
+        add_sent(s, f, thread);
     }
     if (interrupt_of(s, thread, v)) {
         add_cell(f, cell_of(CELL_DOORBELL, thread, 1));
@@ -125,6 +138,7 @@ void foot_of(emu_search *s, emu_choice choice, foot *f)
         const emu_thread *t = emu_thread_at(s->m, actor_thread(s, choice.actor));
         add_word(s, f, (uint64_t)(&t->hdoorbell - s->words), 1);
         add_word(s, f, (uint64_t)(&t->xics_ipi - s->words), 1);
+        add_sent(s, f, actor_thread(s, choice.actor));
         return;
     }
     default:

@@ -101,3 +101,8 @@ def test_searches_agree_on_programs_that_spin(drawn):
 @given(drawn=programs(tuple(OPERATIONS), 2))
 def test_searches_agree_on_the_hypervisors_code(host, drawn):
     agree(drawn, host)
+
+
+def test_a_message_arrives_at_the_latest_when_its_sender_leaves_the_guest():
+    """So leaving is no step that commutes with what the other thread sees of its doorbell."""
+    agree((["read"], ["send", "cede"]), "power8")
