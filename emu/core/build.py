@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from cffi import FFI
 from setuptools.command.build_ext import build_ext
+from setuptools.errors import CCompilerError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +31,11 @@ WARNINGS = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Wmissing-prototype
 # A row of the ISA without its body must not compile, with warnings or without. Every body gets all
 # that a body may need, so parameters may be unused.
 REQUIRED = ["-Werror=implicit-function-declaration", "-Wno-unused-parameter"]
+
+# Small functions call each other across files all the time, most of all in searches. Not the
+# interpreter's loops: one function each, over which the linker would take as long as the compiler.
+WHOLE_PROGRAM = ["-flto=auto"]
+LOOP = "loop_"
 
 # The wrapper that cffi writes is not ours to mend.
 UNWARNED = "".join(
@@ -63,9 +69,14 @@ def compile_stale(
     *,
     output_dir: str,
     force: bool,
+    whole_program: Sequence[str],
+    extra_postargs: Sequence[str],
     **options: Any,  # noqa: ANN401  theirs
 ) -> list[str]:
-    """Compile the sources that are newer than their objects, or all if a header is; in parallel."""
+    """Compile the sources that are newer than their objects, or all if a header is; in parallel.
+
+    whole_program: flags for all but the loops.
+    """
     shared = [*ROOT.glob("csrc/*.h"), *ROOT.glob("build/gen/*.h"), Path(__file__)]
     newest = max(path.stat().st_mtime for path in shared)
 
@@ -73,11 +84,14 @@ def compile_stale(
         target: str = compiler.object_filenames([source], output_dir=output_dir)[0]
         age = Path(target).stat().st_mtime if Path(target).exists() else 0.0
         if force or age <= max(newest, Path(source).stat().st_mtime):
-            type(compiler).compile(compiler, [source], output_dir=output_dir, **options)
+            flags = [*extra_postargs, *([] if LOOP in source else whole_program)]
+            type(compiler).compile(
+                compiler, [source], output_dir=output_dir, extra_postargs=flags, **options
+            )
         return target
 
     # The longest first: gcc takes some ten seconds over a loop.
-    ordered = sorted(sources, key=lambda source: "loop" not in source)
+    ordered = sorted(sources, key=lambda source: LOOP not in source)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(compile_one, ordered))
 
@@ -126,13 +140,33 @@ class BuildExt(build_ext):
             "-O2",
             # Registers are words in memory: a wide load of two that were just stored would stall.
             "-fno-tree-vectorize",
+            "-fvisibility=hidden",  # only Python finds what it calls, by the wrapper's table
             "-g1",  # lines only: with variables gcc takes half as long again over the loops
             *WARNINGS,
             *REQUIRED,
             *os.environ.get("EMU_CFLAGS", "").split(),
         ]
         ext.extra_link_args += os.environ.get("EMU_LDFLAGS", "").split()
+        whole_program = self._whole_program(gen, ext.extra_compile_args)
+        ext.extra_link_args += whole_program
         self.compiler.compile = functools.partial(
-            compile_stale, self.compiler, force=bool(self.force)
+            compile_stale, self.compiler, force=bool(self.force), whole_program=whole_program
         )
         super().build_extension(ext)
+
+    def _whole_program(self, gen: Path, flags: Sequence[str]) -> list[str]:
+        """Flags to compile and link most files as one; none if this compiler cannot."""
+        if any(flag.startswith("-fsanitize") for flag in flags):
+            return []  # it would take long, and its reports would name lines of inlined copies
+        source = gen / "probe.c"
+        write(source, "int probe(void);\nint probe(void) { return 0; }\n")
+        try:
+            objects = self.compiler.compile(
+                [str(source)], output_dir=str(gen), extra_postargs=WHOLE_PROGRAM
+            )
+            self.compiler.link_shared_object(
+                objects, str(gen / "probe.so"), extra_postargs=[*WHOLE_PROGRAM, "-Werror"]
+            )
+        except CCompilerError:
+            return []
+        return WHOLE_PROGRAM
