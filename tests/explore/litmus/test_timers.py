@@ -78,6 +78,32 @@ exists (true)
     assert [choice.kind.name for choice in outcome.schedule].count("TIMER") == 2
 
 
+@pytest.mark.parametrize("algorithm", [Algorithm.DFS, Algorithm.BFS, Algorithm.DPOR])
+def test_time_does_not_pass_between_the_instructions_of_a_step(algorithm):
+    """A vcpu is not woken by a decrementer that has not run out for the guest."""
+    test = parse("""PPC T
+SMT=2
+EE=0,0
+Timers=1
+{ 0:r6=100; 1:r7=100; 1:r0=0x7fffffff; 1:r9=0; }
+ P0       | P1       ;
+ mtdec r6 | prod 1   ;
+          | mtdec r7 ;
+          | cede     ;
+          | cede     ;
+handler decrementer { mtdec r0; addi r9,r9,1; rfid }
+locations [1:r9; blocked(1)]
+exists (true)
+""")
+    result = run(test, replace(OPTIONS, algorithm=algorithm), "power9")
+    found = {tuple(outcome.state[o] for o in test.locations) for outcome in result.outcomes}
+    assert found == {
+        (0, 1),  # time passed before it set its decrementer, and not again
+        (1, 0),
+        (1, 1),  # the interrupt came before the last H_CEDE, which waits on
+    }
+
+
 @pytest.mark.parametrize("name", ["dec-cede", "dec-doorbell", "dec-cede-doorbell"])
 def test_searches_agree_on_decrementers(name):
     path = TESTS / f"{name}.litmus"
