@@ -83,9 +83,10 @@ class TraceEvent(NamedTuple):
 class Host:
     """A machine of one host generation.
 
-    cores: physical cores. subcores: into how many parts each is split (POWER8). seed: of
-    everything random. policy: which of KVM's ways of its time (POWER7, POWER8). check: look at the
-    invariants after every step; a run that breaks one ends as a violation, and says which.
+    cores: physical cores, of which the first idle_cores run no VM. subcores: into how many parts
+    each is split (POWER8). seed: of everything random. policy: which of KVM's ways of its time
+    (POWER7, POWER8). check: look at the invariants after every step; a run that breaks one ends as
+    a violation, and says which.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class Host:
         *,
         cores: int = 1,
         subcores: int = 1,
+        idle_cores: int = 0,
         seed: int = 0,
         policy: Policy | None = None,
         check: bool = False,
@@ -107,7 +109,9 @@ class Host:
             )
         if not 1 <= cores <= 256:
             raise ConfigError(f"cores must be 1 to 256, got {cores}")
-        self.hardware = Hardware(self.generation, cores, subcores)
+        if not 0 <= idle_cores < cores:
+            raise ConfigError(f"idle cores must be 0 to {cores - 1}, got {idle_cores}")
+        self.hardware = Hardware(self.generation, cores, subcores, idle_cores)
         self.policy = policy or Policy()
         self.seed = seed & WORD
         self.vms: list[Vm] = []

@@ -27,11 +27,12 @@ class VmSpec(NamedTuple):
 
 
 class Hardware(NamedTuple):
-    """What a host is made of. subcores: of each core."""
+    """What a host is made of. subcores: of each core. idle_cores: the first ones run no VM."""
 
     generation: Generation
     cores: int = 1
     subcores: int = 1
+    idle_cores: int = 0
 
     @property
     def nthreads(self) -> int:
@@ -65,7 +66,7 @@ def lay_out(
     """Create the records. refs: gives the core's fields of a struct and index."""
     generation = hardware.generation
     cpus = _threads(layout, hardware, refs)
-    subcores = [cpu.siblings for cpu in cpus if cpu.tir == 0]
+    subcores = [c.siblings for c in cpus if c.tir == 0 and c.core >= hardware.idle_cores]
     kvms = []
     vcores: list[Vcore] = []
     vcpus: list[Vcpu] = []

@@ -57,6 +57,7 @@ HANDLER_BYTES = 0x100
 CELLS = 0x20000
 CELL_STRIDE = 128
 MAX_LOCATIONS = 1024
+MAX_CORE = 3
 MEMORY = CELLS + MAX_LOCATIONS * CELL_STRIDE
 END_WORD = 0x48000000  # b .
 
@@ -94,6 +95,7 @@ class Guest:
     smt: int
     cold: bool
     policy: Policy
+    core: int
     agents: list[tuple[Agent, int]]
     entries: list[int]
     ends: list[int]
@@ -183,6 +185,7 @@ class _Builder:
             smt=self._smt(count),
             cold=self._header_word("Start", ("warm", "cold"), "warm") == "cold",
             policy=self._policy(),
+            core=self._core(),
             agents=self._agents(),
             entries=[CODE + t * CODE_STRIDE for t in range(count)],
             ends=[0] * count,
@@ -262,6 +265,14 @@ class _Builder:
             else:
                 policy = chosen[1]
         return policy
+
+    def _core(self) -> int:
+        """`Core=1`: the core of the host that the VM begins on; those before it are idle."""
+        text = self.test.header.get("Core", "0")
+        if text not in map(str, range(MAX_CORE + 1)):
+            self._header_problem("Core", f"Core must be 0 to {MAX_CORE}, got {text[:40]}")
+            return 0
+        return int(text)
 
     def _agents(self) -> list[tuple[Agent, int]]:
         """`Agent=signal:1,migrate`: what happens from outside."""

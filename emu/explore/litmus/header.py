@@ -14,6 +14,7 @@ from emu.explore.litmus.problems import Problem
 
 KEYS: Final = (
     "Hosts", "SMT", "EE", "Endian", "Start", "Policy", "Agent", "Timers", "Limit", "Livelock",
+    "Core",
 )  # fmt: skip
 # What herdtools7 writes and reads; nothing of it changes what a test means here.
 HERD_KEYS: Final = frozenset({

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from emu.core.machine import Machine
 from emu.errors import ConfigError
@@ -35,6 +35,8 @@ _Kept = TypeVar("_Kept")
 
 # Number of threads, virtual threads of a core, whether guests are little-endian.
 _BareShape = tuple[int, int, bool]
+# Host, virtual threads of a core, number of vcpus, policy, the core that they begin on.
+_HostedShape: TypeAlias = "tuple[str, int, int, Policy, int]"
 
 
 @dataclass(slots=True)
@@ -62,7 +64,7 @@ class Laboratory:
 
     def __init__(self) -> None:
         self._bare: OrderedDict[_BareShape, _Bare] = OrderedDict()
-        self._hosted: OrderedDict[tuple[str, int, int, Policy], _Hosted] = OrderedDict()
+        self._hosted: OrderedDict[_HostedShape, _Hosted] = OrderedDict()
 
     def bare(self, guest: Guest) -> Machine:
         """A machine without a hypervisor: every thread holds its vcpu for ever."""
@@ -78,7 +80,7 @@ class Laboratory:
 
     def hosted(self, guest: Guest, model: str) -> Host:
         """A host with one VM, its vcpus in the guest unless the test asks for a cold start."""
-        shape = (model, guest.smt, len(guest.entries), guest.policy)
+        shape = (model, guest.smt, len(guest.entries), guest.policy, guest.core)
         kept = self._hosted.get(shape)
         if kept is None:
             host = _host(*shape)
@@ -118,9 +120,10 @@ def _bare_machine(count: int, smt: int, little: bool) -> Machine:
     return machine
 
 
-def _host(model: str, smt: int, count: int, policy: Policy) -> Host:
-    cores = cores_needed(model, smt, count)
-    host = Host(model, cores=cores, subcores=_subcores(model, smt), policy=policy)
+def _host(model: str, smt: int, count: int, policy: Policy, core: int) -> Host:
+    cores = core + cores_needed(model, smt, count)
+    subcores = _subcores(model, smt)
+    host = Host(model, cores=cores, subcores=subcores, idle_cores=core, policy=policy)
     vm = host.create_vm(memory=MEMORY, smt=smt)
     for _ in range(count):
         vm.create_vcpu()

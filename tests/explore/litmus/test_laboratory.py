@@ -56,6 +56,17 @@ def test_what_a_header_changes_is_gone_for_the_next_test(header):
         assert facts(run(test, Options(), laboratory=used)) == facts(run(test, Options()))
 
 
+@pytest.mark.parametrize("host", ["power7", "power8", "power9"])
+def test_vcpus_on_another_core_of_the_host_do_what_they_do_on_the_first(host):
+    test = load(SUITE / "prod-cede.litmus")
+    first = facts(run(test, Options(), host))
+    test.header["Core"] = "1"
+    assert facts(run(test, Options(), host)) == first
+    on = Laboratory().hosted(build(test), host)
+    threads = len(on.cpus) // 2
+    assert not any(on.words[cpu.thread.vcpu] for cpu in on.cpus[:threads])
+
+
 def test_the_hypervisors_code_is_learned_once():
     used = Laboratory()
     host = used.hosted(build(cede("EE=0,0")), "power9")

@@ -255,6 +255,7 @@ def test_bad_code_is_a_diagnostic_at_its_cell(cells, message):
         ("EE=0,1\n", "EE must be 0 or 1 for each of 1 threads, got 0,1"),
         ("Endian=middle\n", "Endian must be big or little, got middle"),
         ("Hosts=power8,power10\n", "a host is one of power7, power8, power9, got power10"),
+        ("Core=4\n", "Core must be 0 to 3, got 4"),
     ],
 )
 def test_bad_header_values_are_diagnostics(head, message):
