@@ -290,6 +290,15 @@ def test_a_prod_that_is_used_up_by_an_h_cede_that_sleeps_on_is_reported(monkeypa
     assert broken(host).startswith("a prod ends one H_CEDE: v0 used one up, and sleeps on")
 
 
+def test_a_prod_by_another_hcall_is_reported(monkeypatch):
+    def prod(vcpu):
+        yield Write(vcpu.prodded, 1)
+
+    monkeypatch.setattr("emu.hv.run.kvmppc_cede", prod)
+    host = leaving("_start: li 3,0xe0\n sc 1\n b .\n", vcpu_ids=(0,), host="power9")
+    assert broken(host).startswith("only an H_PROD prods: v0 prodded v0")
+
+
 @pytest.mark.parametrize(
     ("spr", "result", "sentence"),
     [

@@ -1,4 +1,4 @@
-"""H_CEDE, H_PROD and naps: each prod ends one H_CEDE, and H_CEDE returns as it must."""
+"""H_CEDE, H_PROD and naps: a prod is an H_PROD's, ends one H_CEDE, and that returns as it must."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING, Final
 
 from emu.hv.event import Event
 from emu.hv.invariants.family import Family, Step, written
+from emu.hv.kvm import Vcpu
 from emu.hv.ops import RunGuest, Trace
+from emu.isa.hcalls import BY_NAME
 from emu.isa.msr import mask
 
 if TYPE_CHECKING:
     from emu.hv.host import Host
     from emu.hv.invariants.family import Before, StandsAt
-    from emu.hv.kvm import Vcpu
     from emu.hv.ops import Op
 
 EE: Final = mask("MSR", "EE")
+H_PROD: Final = BY_NAME["H_PROD"].number
 EVENTS: Final = (Event.CEDE, Event.NAP, Event.BLOCKED, Event.ENTER)
 
 
@@ -39,8 +41,7 @@ class Cede(Family):
     def after(self, step: Step) -> str | None:
         """Look at a step of somebody who cedes, sleeps, prods or enters."""
         if (ref := written(step.op)) in self._prods:
-            self._note(self._prods[ref])
-            return None
+            return self._note(self._prods[ref], step)
         match step.op:
             case RunGuest() if step.before:
                 return self._in_guest(step.before)
@@ -55,11 +56,15 @@ class Cede(Family):
                 return self._returns(self.host.vcpus[index])
         return None
 
-    def _note(self, vcpu: Vcpu) -> None:
-        prodded = bool(self.words[vcpu.prodded])
-        if self._prodded[vcpu.index] and not prodded:
-            self._used.add(vcpu.index)
+    def _note(self, vcpu: Vcpu, step: Step) -> str | None:
+        before, prodded = self._prodded[vcpu.index], bool(self.words[vcpu.prodded])
         self._prodded[vcpu.index] = prodded
+        if before and not prodded:
+            self._used.add(vcpu.index)
+        if prodded and not before:
+            prods = isinstance(step.who, Vcpu) and self.hcall(step.who) == H_PROD
+            return None if prods else f"only an H_PROD prods: {step.who.name} prodded {vcpu.name}"
+        return None
 
     def _sleeps(self, vcpu: Vcpu) -> str | None:
         """A prod that is used up has ended an H_CEDE: this one, or the one before."""
