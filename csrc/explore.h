@@ -107,7 +107,7 @@ typedef struct {
     claim claim;
 } cell_claim;
 
-#define MAX_TERMS 3u
+#define MAX_TERMS 4u
 typedef struct {
     emu_search_term terms[MAX_TERMS];
     uint32_t n, group;

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from emu.core.engine import ACTOR_WORDS
 from emu.errors import ConfigError
-from emu.hv.ioctls import set_external, signal_continue, signal_stop
+from emu.hv.ioctls import pull_out, set_external, signal_continue, signal_stop
 from emu.hv.ops import Await, Check, Copy, HostCode, Or, Read, Write, nonzero
 
 if TYPE_CHECKING:
@@ -45,6 +45,11 @@ def _stop(kvm: Kvm, vcpu: Vcpu) -> HostCode[None]:
     yield from signal_stop(vcpu)
 
 
+def _preempt(kvm: Kvm, vcpu: Vcpu) -> HostCode[None]:
+    """Interrupt the thread that the vcpu is on, as the host does to run something else there."""
+    yield from pull_out(vcpu)
+
+
 def _external(kvm: Kvm, vcpu: Vcpu) -> HostCode[None]:
     yield from set_external(vcpu, True)
 
@@ -70,6 +75,9 @@ def _migrate(kvm: Kvm, vcpu: Vcpu) -> HostCode[None]:
 
 def _from_power8(kvm: Kvm, vcpu: Vcpu) -> HostCode[None]:
     """Stop every vcpu, write their doorbells down as a POWER8 has them, set them here, go on."""
+    if kvm.generation.native_doorbells:
+        yield from _migrate(kvm, vcpu)
+        return
     for each in kvm.vcpus:
         yield from signal_stop(each)
     for each in kvm.vcpus:
@@ -82,6 +90,28 @@ def _from_power8(kvm: Kvm, vcpu: Vcpu) -> HostCode[None]:
         yield from forget_dpdes(each)
     for each in kvm.vcpus:
         yield from import_dpdes(each)
+    for each in kvm.vcpus:
+        yield from signal_continue(each)
+
+
+def _from_power9(kvm: Kvm, vcpu: Vcpu) -> HostCode[None]:
+    """Stop every vcpu, write its doorbell down as a POWER9 has it, set them here, go on."""
+    if not kvm.generation.native_doorbells:
+        yield from _migrate(kvm, vcpu)
+        return
+    for each in kvm.vcpus:
+        yield from signal_stop(each)
+    for each in kvm.vcpus:
+        yield Await(nonzero(each.in_userspace))
+    for each in kvm.vcpus:
+        yield Write(each.result, 0)
+        if (yield Check(nonzero(each.vcore.dpdes, 1 << _thread(each)))):
+            yield Write(each.result, 1)
+    for each in kvm.vcpus:
+        yield from forget_dpdes(each)
+    for each in kvm.vcpus:
+        if (yield Read(each.result)):
+            yield Or(each.vcore.dpdes, 1 << _thread(each))
     for each in kvm.vcpus:
         yield from signal_continue(each)
 
@@ -135,6 +165,8 @@ def import_dpdes(vcpu: Vcpu) -> HostCode[None]:
 
 def _thread(vcpu: Vcpu) -> int:
     """The number of a vcpu in its virtual core."""
+    if vcpu.kvm.generation.native_doorbells:
+        return vcpu.ptid
     return vcpu.vcpu_id % max(vcpu.kvm.emul_smt_mode, 1)
 
 
@@ -154,6 +186,12 @@ AGENTS = {
     for agent in (
         Agent("signal", "a signal takes a vcpu to userspace, and it comes back", True, _signal),
         Agent("stop", "a signal takes a vcpu to userspace, where it stays", True, _stop),
+        Agent(
+            "preempt",
+            "the host interrupts a vcpu, which leaves the guest and goes on",
+            True,
+            _preempt,
+        ),
         Agent("external", "a device asserts a vcpu's external interrupt", True, _external),
         Agent("migrate", "the VM is stopped, saved, restored and continued", False, _migrate),
         Agent(
@@ -161,6 +199,12 @@ AGENTS = {
             "the VM is stopped and continued as one that was saved on a POWER8",
             False,
             _from_power8,
+        ),
+        Agent(
+            "from-power9",
+            "the VM is stopped and continued as one that was saved on a POWER9",
+            False,
+            _from_power9,
         ),
         Agent("sync", "userspace stops a vcpu and syncs its registers", True, _sync),
     )

@@ -316,7 +316,7 @@ class Search:
         self._shown += len(shown)
 
     def test(self, group: int, *terms: Term) -> None:
-        """Add a test to a group, true if each of up to 3 terms is."""
+        """Add a test to a group, true if each of up to 4 terms is."""
         _check(
             lib.emu_search_test(
                 self._handle, group, ffi.new("emu_search_term[]", terms), len(terms)

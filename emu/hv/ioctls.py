@@ -37,17 +37,19 @@ def signal_stop(vcpu: Vcpu) -> HostCode[None]:
     yield Write(vcpu.request_exit, 1)
     if vcpu.kvm.generation.independent_threads:
         yield Write(vcpu.awake, 1)
-        yield from kvmppc_ipi_thread(vcpu, vcpu.pcpu)
     else:
         yield from kick(vcpu)
-        yield from _pull_out(vcpu)
+    yield from pull_out(vcpu)
 
 
-def _pull_out(vcpu: Vcpu) -> HostCode[None]:
+def pull_out(vcpu: Vcpu) -> HostCode[None]:
     """Make the threads of a vcpu's (sub)core leave the guest: the host wants them.
 
     Tasks run on thread 0, so it is interrupted in any case: it may be on its way into the guest.
     """
+    if vcpu.kvm.generation.independent_threads:
+        yield from kvmppc_ipi_thread(vcpu, vcpu.pcpu)
+        return
     for cpu in vcpu.vcore.threads:
         if (yield Read(cpu.kvm_vcore)) or cpu.tir == 0:
             yield Write(cpu.host_ipi, 1)

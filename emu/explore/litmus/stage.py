@@ -61,13 +61,14 @@ class Places:
     """Where the machine keeps what is pending for one thread, each place a few terms.
 
     doorbells: end a cede, and interrupt when MSR[EE] is 1. wakers: end a cede. ceded: H_CEDE is
-    in progress. signal: userspace wants it, and has not got it.
+    in progress. signal: userspace wants it, and has not got it. runs: it is not in userspace.
     """
 
     doorbells: list[tuple[Term, ...]] = field(default_factory=list)
     wakers: list[tuple[Term, ...]] = field(default_factory=list)
     ceded: Term | None = None
     signal: tuple[Term, ...] = ()
+    runs: tuple[Term, ...] = ()
 
 
 @dataclass(slots=True)
@@ -226,8 +227,9 @@ def places_of(search: Search, vcpu: Vcpu) -> Places:
             (Term(search.outbox, 1 << cpu.number),),
         ]
     wakers: list[tuple[Term, ...]] = [(Term(vcpu.prodded),), (Term(vcpu.pending_exceptions),)]
-    signal = (Term(vcpu.request_exit), Term(vcpu.in_userspace, zero=True))
-    return Places(doorbells, wakers, Term(vcpu.ceded), signal)
+    runs = Term(vcpu.in_userspace, zero=True)
+    signal = (Term(vcpu.request_exit), runs)
+    return Places(doorbells, wakers, Term(vcpu.ceded), signal, (runs,))
 
 
 def _finished(
@@ -245,13 +247,13 @@ def _finished(
         ee = Term(machine.ref("vcpu", index, "msr"), EE)
         for doorbell in place.doorbells:
             search.test(_group(GhostKind.PEND, index), *doorbell)
-            search.test(_group(GhostKind.LOST, index), *doorbell, ee)
+            search.test(_group(GhostKind.LOST, index), *doorbell, ee, *place.runs)
         if place.signal:
             search.test(_group(GhostKind.LOST, index), *place.signal)
         if place.ceded is not None:
-            search.test(_group(GhostKind.BLOCKED, index), place.ceded)
+            search.test(_group(GhostKind.BLOCKED, index), place.ceded, *place.runs)
             for waker in (*place.doorbells, *place.wakers):
-                search.test(_group(GhostKind.LOST, index), *waker, place.ceded)
+                search.test(_group(GhostKind.LOST, index), *waker, place.ceded, *place.runs)
     for rule in guest.test.prohibitions:
         for observable in observables(rule.condition):
             _share(search, guest, places, observable)
