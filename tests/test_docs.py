@@ -10,6 +10,7 @@ from emu.asm.inert import INERT
 from emu.asm.macros import CLOSERS, OPENERS
 from emu.explore.agents import AGENTS
 from emu.explore.litmus.model import GhostKind
+from emu.fuzz.programs import AGENTS as DRAWN_AGENTS
 from emu.fuzz.programs import OPERATIONS
 from emu.fuzz.properties import PROPERTIES
 from emu.hv.event import Event
@@ -68,11 +69,12 @@ def test_the_pseries_page_names_exactly_the_guests_in_c_there_are():
     assert sorted(named) == sorted(path.stem for path in (ROOT / "guests").glob("*.c"))
 
 
-def test_the_fuzzing_page_has_the_tables_of_operations_and_properties():
+def test_the_fuzzing_page_has_the_tables_of_events_operations_and_properties():
     page = (ROOT / "docs" / "fuzzing.md").read_text()
     rows = re.findall(r"^\| `([^`]+)` \| (.+) \|$", page, re.MULTILINE)
+    events = [(name, AGENTS[name].summary) for name in DRAWN_AGENTS]
     operations = [(row.name, row.summary) for row in OPERATIONS.values()]
-    assert rows == operations + [(row.name, row.sentence) for row in PROPERTIES.values()]
+    assert rows == events + operations + [(row.name, row.sentence) for row in PROPERTIES.values()]
 
 
 def test_the_properties_page_has_every_property_and_how_it_is_looked_for():

@@ -36,7 +36,18 @@ from emu.fuzz.lowering import (
     interrupted_by_devices,
     result_register,
 )
-from emu.fuzz.programs import CELLS, OPERATIONS, PROBLEM_STATE, XICS, Program, without
+from emu.fuzz.programs import (
+    CELLS,
+    DEVICES,
+    MAX_OPS,
+    OPERATIONS,
+    PROBLEM_STATE,
+    SENDS,
+    XICS,
+    Op,
+    Program,
+    without,
+)
 from emu.fuzz.reference.doorbells import ALLOWED, NOTHING, STRICT, ends
 from emu.fuzz.words import REGISTERS, computed
 
@@ -110,11 +121,11 @@ def reaches_architecture(trial: Trial) -> Violation | None:
 
     Not under a hypervisor of POWER8: a search takes an instruction that switches MSR[EE] on as
     early as it can, and there that decides what an exit of a sibling finds. Nor with decrementers,
-    which it sets as early as it can too.
+    which it sets as early as it can too, nor of vcpus that may be stopped anywhere for ever.
     """
     if trial.host == "power8" and _needs_hypervisor(trial.program):
         return None
-    if trial.program.has("timer"):
+    if trial.program.has("timer") or trial.program.stopped():
         return None
     wanted = ends(trial.program, STRICT[trial.host], MAX_REFERENCE)
     if not wanted or not trial.result.complete:
@@ -127,6 +138,59 @@ def reaches_architecture(trial: Trial) -> Violation | None:
     return None
 
 
+def with_read(program: Program) -> Program | None:
+    """The program with one more read of DPDES, where a thread that reads it has come to its end.
+
+    None: nobody sends and reads, or how a thread comes to its end depends on what comes when.
+    """
+    if not program.has(*SENDS) or program.has("timer") or program.stopped():
+        return None
+    for thread, ops in enumerate(program.threads):
+        if len(ops) < MAX_OPS and any(op.name == "dpdes" for op in ops):
+            more = (*program.threads[:thread], (*ops, Op("dpdes")), *program.threads[thread + 1 :])
+            return replace(program, threads=more)
+    return None
+
+
+def reads_what_is_pending(trial: Trial) -> Violation | None:
+    """Look for doorbells that are pending in an end state, and that no read there would show."""
+    program = trial.program
+    longer = with_read(program)
+    if longer is None:
+        return None
+    added = next(t for t, ops in enumerate(longer.threads) if ops != program.threads[t])
+    first = added - added % program.smt
+    siblings = range(first, min(first + program.smt, len(program.threads)))
+    register = Register(added, result_register(len(program.threads[added])))
+    searched = trial.search(longer, trial.host)
+    if not (trial.result.complete and searched.complete):
+        return None
+    shown = set(trial.result.test.named)
+    mask = (1 << len(siblings)) - 1
+    reached = set()
+    for outcome in searched.outcomes:
+        value = outcome.state[register]
+        assert isinstance(value, int)
+        image = frozenset((o, v) for o, v in outcome.state.items() if o in shown)
+        reached.add((value & mask, image))
+    for outcome in trial.result.outcomes:
+        state = outcome.state
+        if state[Ghost(GhostKind.BLOCKED, added)]:
+            continue
+        pending = sum(
+            1 << number
+            for number, thread in enumerate(siblings)
+            if state[Ghost(GhostKind.PEND, thread)]
+        )
+        wanted = frozenset((o, v) for o, v in state.items() if o in shown)
+        if (pending, wanted) not in reached:
+            return _missing(
+                wanted | {(register, pending)},
+                f"is no end state, and a last read by thread {added} must be able to show it",
+            )
+    return None
+
+
 def cedes_for_reasons(trial: Trial) -> Violation | None:
     """Look for an H_CEDE that returned without a reason, or a prod that ended none or two.
 
@@ -134,7 +198,7 @@ def cedes_for_reasons(trial: Trial) -> Violation | None:
     return for no reason, and nothing is looked for.
     """
     program = trial.program
-    devices = all(agent.startswith("external") for agent in program.agents)
+    devices = all(agent.startswith((*DEVICES, "preempt")) for agent in program.agents)
     if trial.host != "power9" or not devices or not program.has("cede"):
         return None
     return _beyond(trial, PUNCTUAL, "is an end state only if an H_CEDE returned for no reason")
@@ -194,13 +258,15 @@ def computes_as_reference(trial: Trial) -> Violation | None:
             continue
         blocked = Ghost(GhostKind.BLOCKED, thread)
         full = computed(words)
+        stopped = thread in program.stopped()
         halfway = [
             computed(op.number for op in ops[:place] if op.name == "word")
             for place, op in enumerate(ops)
-            if op.name == "cede"
+            if op.name == "cede" or stopped
         ]
         for outcome in trial.result.outcomes:
-            allowed = halfway if outcome.state[blocked] else [full]
+            asleep = halfway if outcome.state[blocked] else [full]
+            allowed = [*halfway, full] if stopped else asleep
             held = {n: outcome.state[Register(thread, f"r{n}")] for n in REGISTERS}
             if not any(_same(held, expected) for expected in allowed):
                 image = [(Register(thread, f"r{n}"), value) for n, value in held.items()]
@@ -219,7 +285,7 @@ def _same(held: Mapping[int, Value], expected: Mapping[int, int]) -> bool:
 def refines_power8(trial: Trial) -> Violation | None:
     """Look for an end state that a guest never sees on POWER8."""
     program = trial.program
-    if trial.host != "power9" or _clears_while_enabled(program):
+    if trial.host != "power9" or _clears_while_enabled(program) or program.stopped():
         return None
     if len(program.events()) > 1:
         return None  # POWER8 has no actor left for another one

@@ -155,7 +155,9 @@ class Examiner:
             wrong = row.judge(Trial(program, result, self._searched, self._laboratory))
             if wrong is not None:
                 return wrong if wrong.rule in KINDS else replace(wrong, rule=row.name)
-        plainer = None if row.plainer is None else row.plainer(program, self._host)
+        if row.plainer is None or program.stopped():
+            return None  # where it is stopped depends on which steps others can see
+        plainer = row.plainer(program, self._host)
         return None if plainer is None else self._beyond(result, row, *plainer)
 
     def _searched(self, program: Program, host: str) -> Result:
@@ -202,10 +204,11 @@ class Examiner:
 
     def _finding(self, program: Program, row: Property) -> Finding:
         small = self._smallest(program, row)
-        test = litmus(small, self._host, row.name)
-        result = self._run(test)
+        result = self._run(litmus(small, self._host, text=False))
         breach = self._breach(small, result, row)
         assert breach is not None
+        shown = row.shown_by(small) if row.shown_by is not None else None
+        test = litmus(shown or small, self._host, row.name)
         rule = next((v.rule for v in result.violations if v.rule in row.rules), "condition")
         if breach.rule == MISSING and breach.condition is not None:
             test.requirements = [Requirement((self._host,), breach.condition)]

@@ -133,6 +133,8 @@ def litmus(program: Program, host: str, name: str = "fuzz", *, text: bool = True
         test.header["Agent"] = ",".join(program.events())
     if program.policy:
         test.header["Policy"] = program.policy
+    if program.core:
+        test.header["Core"] = str(program.core)
     if program.has("timer"):
         test.header["Timers"] = "1"
     test.threads = [[] for _ in range(count)]

@@ -91,13 +91,27 @@ OPERATIONS: Final = {
                   native=False),
     )
 }  # fmt: skip
+# What operations are about: many a program is about one thing, or two or three.
+FAMILIES: Final = (
+    ("send", "send_upper", "send_payload", "bad_type", "bad_tag", "clear", "bad_clear"),
+    ("dpdes", "tir", "taken"),
+    ("user_send", "user_clear", "user_dpdes", "user_tir"),
+    ("ee",),
+    ("cede", "prod"),
+    ("timer", "ipi", "accept"),
+    ("store", "load", "wait", "reserve", "conditional"),
+    ("word",),
+)
 SENDS: Final = ("send", "send_upper", "send_payload")
 PROBLEM_STATE: Final = ("user_send", "user_clear", "user_dpdes", "user_tir")
 POLICIES: Final = ("entry_exit:count",)  # of POWER7 and POWER8; the default is not named
-STOPPERS: Final = ("signal", "sync", "migrate")  # agents that stop vcpus: one of them at most
-AGENTS: Final = (*STOPPERS, "external")
 XICS: Final = ("ipi", "accept")  # operations that use the interrupt controller
-WHOLE_VM: Final = ("migrate",)  # agents that name no vcpu
+# Agents. Those that name no vcpu, as they are about the whole VM.
+WHOLE_VM: Final = ("migrate", "from-power8", "from-power9")
+PASSING: Final = ("signal", "sync", *WHOLE_VM, "preempt")  # those that a guest does not notice
+STOPPERS: Final = ("signal", "stop", "sync", *WHOLE_VM)  # and that stop vcpus: one at most
+DEVICES: Final = ("external",)
+AGENTS: Final = (*STOPPERS, "preempt", *DEVICES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +121,8 @@ class Program:
     smt: virtual threads of a core. ee: MSR[EE] of each thread at the start. agents: events from
     outside, in any order, each at any time. The handler of doorbells may clear the doorbell that
     has come meanwhile; answer the first one with a doorbell to the next thread of its core; and let
-    other interrupts in while it runs. policy: of the hypervisor, as a litmus test says it.
+    other interrupts in while it runs. policy: of the hypervisor, as a litmus test says it. core: of
+    the host, on which the VM begins.
     """
 
     threads: tuple[tuple[Op, ...], ...]
@@ -119,6 +134,7 @@ class Program:
     handler_nests: bool = False
     agents: tuple[str, ...] = ()
     policy: str = ""
+    core: int = 0
 
     def target(self, thread: int, op: Op) -> int | None:
         """The thread that a doorbell reaches, if it is one that reaches any."""
@@ -144,7 +160,12 @@ class Program:
         """The agents that act. A line and the interrupt controller would share one handler."""
         if not self.has(*XICS):
             return self.agents
-        return tuple(agent for agent in self.agents if not agent.startswith("external"))
+        return tuple(agent for agent in self.agents if not agent.startswith(DEVICES))
+
+    def stopped(self) -> set[int]:
+        """Threads that something from outside stops for ever."""
+        named = (agent.partition(":") for agent in self.agents)
+        return {int(number) for name, _, number in named if name == "stop"}
 
     def has(self, *names: str) -> bool:
         """Whether it has an operation of any of these names."""
@@ -166,7 +187,9 @@ def numbers(name: str, smt: int, count: int, host: str = "power7") -> tuple[int,
         case Number.TAG:
             return tuple(range(smt))  # perhaps of a vcpu that does not exist
         case Number.BEYOND:
-            return (smt, smt + 1, 64, 127)
+            # A subcore of POWER8 has two threads at least, whatever the VM makes of them.
+            first = max(smt, 2) if host == "power8" else smt
+            return (first, first + 1, 64, 127)
         case Number.TYPE:
             return tuple(n for n in range(32) if n != DOORBELL_TYPE)
         case Number.VCPU:
@@ -198,6 +221,8 @@ def smaller(program: Program) -> Iterator[Program]:
         yield replace(program, agents=(*program.agents[:i], *program.agents[i + 1 :]))
     if program.policy:
         yield replace(program, policy="")
+    if program.core:
+        yield replace(program, core=0)
     if program.handler_clears:
         yield replace(program, handler_clears=False)
     if program.handler_sends:

@@ -18,11 +18,13 @@ from emu.fuzz.agreement import (
     happens_again,
     keeps_partitions,
     reaches_architecture,
+    reads_what_is_pending,
     refines_power8,
+    with_read,
     within_architecture,
 )
 from emu.fuzz.lowering import UNREAD, result_register
-from emu.fuzz.programs import PROBLEM_STATE, SENDS, STOPPERS, Op, Program, without
+from emu.fuzz.programs import PASSING, PROBLEM_STATE, SENDS, Op, Program, without
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -41,7 +43,8 @@ class Property:
 
     judge: of a whole search. plainer: a program, and a host to run it on, whose end states are all
     that the program's own may be, as far as both show the same things; None if the property says
-    nothing of it. share: where properties are not chosen by name, one program in so many is asked,
+    nothing of it. shown_by: the program that shows a breach, if it is not the one that was judged.
+    share: where properties are not chosen by name, one program in so many is asked,
     since it takes a search as large as the program's own, or larger.
     """
 
@@ -52,6 +55,7 @@ class Property:
     check: Callable[[Program, str, State], Breach | None] | None = None
     judge: Callable[[Trial], Violation | None] | None = None
     plainer: Callable[[Program, str], tuple[Program, str] | None] | None = None
+    shown_by: Callable[[Program], Program | None] | None = None
     share: int = 1
 
 
@@ -74,7 +78,10 @@ def _doorbell(state: State, thread: int) -> Condition:
 def _certain(program: Program) -> set[int]:
     """Threads that are sent a doorbell in every run, and that never clear one."""
     found = set()
+    stopped = program.stopped()
     for thread, ops in enumerate(program.threads):
+        if thread in stopped:
+            continue
         for op in ops:
             if op.name == "cede":
                 break  # what follows may never come
@@ -178,7 +185,7 @@ def _in_privileged_state(program: Program, host: str) -> tuple[Program, str] | N
 
 def _undisturbed(program: Program, host: str) -> tuple[Program, str] | None:
     sampled = ("dpdes",) if host == "power9" else ("dpdes", "cede")
-    kept = tuple(agent for agent in program.agents if not agent.startswith(STOPPERS))
+    kept = tuple(agent for agent in program.agents if not agent.startswith(PASSING))
     if kept == program.agents or program.has(*sampled):
         return None
     return replace(program, agents=kept), host
@@ -249,8 +256,19 @@ PROPERTIES: Final = {
             share=2,
         ),
         Property(
+            "pending-can-be-read",
+            "a doorbell that is pending can be read from DPDES",
+            "Every end state of a program with sends and reads of DPDES, in which somebody who "
+            "reads it has come to the end, is one too of the program in which he reads once more, "
+            "with exactly what is pending as the result. On POWER9 such a read may miss what comes "
+            "and goes meanwhile; it must not miss for ever what stays.",
+            judge=reads_what_is_pending,
+            shown_by=with_read,
+        ),
+        Property(
             "events-leave-no-trace",
-            "a signal, a sync of registers, or a save and restore cannot be told from none",
+            "a signal, an interrupt of the host's, a sync of registers, or a save and restore "
+            "cannot be told from none",
             "Every end state is also one of the program without such events from outside. Programs "
             "that read DPDES are left out (such an event may make a read stale on POWER9), and on "
             "POWER7 and POWER8 those that cede, since H_CEDE may return for no reason there.",

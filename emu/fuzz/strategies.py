@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.internal.conjecture.providers import AVAILABLE_PROVIDERS, HypothesisProvider
 
 from emu.fuzz.programs import (
+    DEVICES,
+    FAMILIES,
     MAX_OPS,
     OPERATIONS,
     POLICIES,
@@ -37,19 +39,23 @@ _T = TypeVar("_T")
 BACKEND: Final = "emu"
 MAX_CHOICES: Final = 99  # of one draw: Hypothesis takes larger ranges for what is not so even
 POLICY: Final = st.sampled_from(("", "", "", "", *POLICIES))
-STOPPER: Final = st.sampled_from(STOPPERS)
+FOREIGN: Final = {"power8": "from-power9", "power9": "from-power8"}  # where a VM may come from
 # How often something is so.
 HALF: Final = st.sampled_from((False, True))
 FIFTH: Final = st.sampled_from((False, False, False, False, True))
 TENTH: Final = st.sampled_from((*[False] * 9, True))
+CORE: Final = st.sampled_from((*[0] * 14, 1))
+DEVICE: Final = st.sampled_from((*DEVICES, "preempt"))
+# How many families of operations a program is about; 0: all.
+ABOUT: Final = st.sampled_from((0, 0, 0, 1, 2, 2, 3, 3))
 THREADS: Final = st.sampled_from((*[2] * 25, *[3] * 8, 4, 4, 1, 1, 5, 6, 7, 8))
 # Operations of a thread, by how many threads there are: the more, the fewer.
 LENGTHS: Final = {
     1: dict.fromkeys(range(1, MAX_OPS + 1), 1),
-    2: {1: 34, 2: 26, 3: 14, 4: 8, 5: 5, 6: 4, 7: 3, 8: 2, 9: 1, 10: 1},
-    3: {1: 20, 2: 10, 3: 4, 4: 1},
-    4: {1: 20, 2: 6, 3: 1},
-    5: {1: 8, 2: 1},
+    2: {0: 9, 1: 28, 2: 26, 3: 14, 4: 8, 5: 4, 6: 3, 7: 3, 8: 2, 9: 1, 10: 1},
+    3: {0: 2, 1: 18, 2: 10, 3: 4, 4: 1},
+    4: {0: 2, 1: 18, 2: 6, 3: 1},
+    5: {0: 1, 1: 7, 2: 1},
 }
 
 
@@ -84,6 +90,30 @@ def _one_of(values: tuple[int, ...]) -> SearchStrategy[int]:
 
 
 @cache
+def _stoppers(host: str) -> SearchStrategy[str]:
+    """What may stop vcpus of a host."""
+    foreign = FOREIGN.get(host, "migrate")
+    return st.sampled_from((*(name for name in STOPPERS if name not in FOREIGN.values()), foreign))
+
+
+@cache
+def _families(host: str) -> SearchStrategy[tuple[str, ...]]:
+    """One of the families, with those of its operations that a host has."""
+    known = (tuple(n for n in names if _is_known(n, host)) for names in FAMILIES)
+    return st.sampled_from([names for names in known if names])
+
+
+def _is_known(name: str, host: str) -> bool:
+    return host != "power7" or not OPERATIONS[name].native
+
+
+@cache
+def _operations(names: frozenset[str]) -> SearchStrategy[str]:
+    """One of some operations, by their weights."""
+    return weighted({row.name: row.weight for row in OPERATIONS.values() if row.name in names})
+
+
+@cache
 def programs(host: str, bounds: Bounds) -> SearchStrategy[Program]:
     """Programs for a host: small ones are likely, large ones happen."""
     return _programs(host, bounds)
@@ -93,9 +123,9 @@ def programs(host: str, bounds: Bounds) -> SearchStrategy[Program]:
 def _programs(draw: DrawFn, host: str, bounds: Bounds) -> Program:
     smt = bounds.smt or draw(weighted({1: 1, 2: 10, 4: 4, **({} if host == "power7" else {8: 1})}))
     count = bounds.threads or draw(THREADS)
-    names = weighted(
-        {o.name: o.weight for o in OPERATIONS.values() if host != "power7" or not o.native}
-    )
+    families = [name for _ in range(draw(ABOUT)) for name in draw(_families(host))]
+    known = families or [name for name in OPERATIONS if _is_known(name, host)]
+    names = _operations(frozenset(known))
     lengths = weighted(LENGTHS[min(count, max(LENGTHS))])
 
     def operation() -> Op:
@@ -111,10 +141,10 @@ def _programs(draw: DrawFn, host: str, bounds: Bounds) -> Program:
         """One that stops vcpus, a device, or both where the host has room for both."""
         stops, device = draw(FIFTH), draw(TENTH)
         if stops:
-            name = draw(STOPPER)
+            name = draw(_stoppers(host))
             yield name if name in WHOLE_VM else f"{name}:{draw(_one_of(tuple(range(count))))}"
         if device and (host == "power9" or not stops):
-            yield f"external:{draw(_one_of(tuple(range(count))))}"
+            yield f"{draw(DEVICE)}:{draw(_one_of(tuple(range(count))))}"
 
     def flag(chance: SearchStrategy[bool]) -> bool:
         return host != "power7" and draw(chance)
@@ -129,6 +159,7 @@ def _programs(draw: DrawFn, host: str, bounds: Bounds) -> Program:
         handler_nests=flag(TENTH),
         agents=tuple(agents()),
         policy=draw(POLICY) if host != "power9" else "",
+        core=draw(CORE),
     )
 
 

@@ -57,6 +57,7 @@ EVERYBODY = Edit(
 ALL_CORES = Edit(f"{DOORBELL}:kvmppc_read_dpdes", "base = vcpu.vcpu_id & -mode", "base = 0")
 
 DEFECTS = [
+    Defect("pending-can-be-read", "power9", ((SEND_1, DPDES), ()), (), bug="stale-dpdes-read"),
     Defect("no-lost-wakeup", "power9", ((SEND_1,), (CEDE,)), (), bug="cede-ignores-doorbell"),
     Defect("liveness", "power9", ((DPDES,), ()), (), bug="ring-before-asking"),
     Defect("no-lost-doorbell", "power9", ((SEND_1,), ()), (), bug="doorbell-type-shift"),

@@ -162,3 +162,11 @@ def test_a_finding_keeps_none_but_the_threads_that_it_needs():
 def test_the_manual_names_every_agent():
     page = PAGE.read_text()
     assert all(f"`{agent}`" in page for agent in AGENTS)
+
+
+def test_a_thread_may_be_stopped_before_it_comes_to_its_end():
+    for host in DOORBELL_HOSTS:
+        states = alone(("store", 0), ("send", 1), ("store", 1), host=host, agents=("stop:0",))
+        ends = {(s[Location("x")], s[pend(1)], s[Location("y")]) for s in states}
+        assert ends <= {(0, 0, 0), (1, 0, 0), (1, 1, 0), (1, 1, 1)}
+        assert {pending for _, pending, _ in ends} == {0, 1}

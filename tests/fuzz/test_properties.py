@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from emu.errors import ConfigError
@@ -63,6 +65,14 @@ def test_a_send_in_another_core_counts_for_its_own():
 def test_a_send_after_a_cede_need_not_come():
     program = Program(((Op("cede"), Op("send", 1)), ()), 2, (False, False))
     assert PROPERTIES["no-lost-doorbell"].check(program, "power9", state()) is None
+
+
+def test_a_send_by_a_thread_that_may_be_stopped_need_not_come():
+    check = PROPERTIES["no-lost-doorbell"].check
+    stopped = replace(SEND, agents=("stop:0",))
+    assert check(SEND, "power9", state()) is not None
+    assert check(stopped, "power9", state()) is None
+    assert check(replace(SEND, agents=("stop:1",)), "power9", state()) is not None
 
 
 def test_an_unknown_property_is_refused_with_the_known_ones():

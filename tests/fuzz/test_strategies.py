@@ -10,7 +10,7 @@ import pytest
 from emu.explore.litmus.parse import parse
 from emu.explore.litmus.text import litmus_text
 from emu.fuzz.lowering import litmus
-from emu.fuzz.programs import AGENTS, MAX_OPS, OPERATIONS, Bounds
+from emu.fuzz.programs import AGENTS, FAMILIES, MAX_OPS, OPERATIONS, Bounds
 from emu.fuzz.strategies import drawn
 
 HOSTS = ("power7", "power8", "power9")
@@ -58,7 +58,9 @@ def test_bounds_are_kept():
 def test_everything_there_is_is_drawn():
     programs = list(drawn("power9", Bounds(), 0, 1000))
     assert {op.name for p in programs for _, _, op in p.operations()} == set(OPERATIONS)
-    assert {agent.partition(":")[0] for p in programs for agent in p.agents} == set(AGENTS)
+    agents = {agent.partition(":")[0] for p in programs for agent in p.agents}
+    assert agents == set(AGENTS) - {"from-power9"}
+    assert {p.core for p in programs} == {0, 1}
     assert {p.smt for p in programs} == {1, 2, 4, 8}
     assert max(len(ops) for p in programs for ops in p.threads) == MAX_OPS
 
@@ -66,3 +68,24 @@ def test_everything_there_is_is_drawn():
 def test_power7_has_no_doorbells_to_draw():
     for program in drawn("power7", Bounds(), 4, 100):
         assert not any(OPERATIONS[op.name].native for _, _, op in program.operations())
+
+
+def test_a_vm_comes_from_another_host_than_its_own():
+    for host in HOSTS:
+        agents = {a for p in drawn(host, Bounds(), 6, 600) for a in p.agents}
+        assert f"from-{host}" not in agents
+        assert len([a for a in agents if a.startswith("from-")]) == (host != "power7")
+
+
+def test_each_operation_is_in_one_family():
+    names = [name for family in FAMILIES for name in family]
+    assert sorted(names) == sorted(OPERATIONS)
+
+
+def test_many_programs_are_about_few_things():
+    families = {name: family for family in FAMILIES for name in family}
+    few = 0
+    for program in drawn("power9", Bounds(), 8, 300):
+        count = sum(map(len, program.threads))
+        few += count >= 4 and len({families[op.name] for _, _, op in program.operations()}) <= 2
+    assert few > 20

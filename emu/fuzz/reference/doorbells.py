@@ -87,6 +87,7 @@ class Thread(NamedTuple):
     interrupted: int = 0  # by a device (once, or more often), or by how many IPIs
     ticks: int = 0  # interrupts of the decrementer
     reserved: int = NOTHING
+    stopped: bool = False  # for ever, from outside
     frames: tuple[Frame, ...] = ()
 
 
@@ -106,6 +107,7 @@ class State(NamedTuple):
     ringing: int = 0  # presented, and on their way
     presented: int = 0
     accepting: int = 0
+    stopping: int = 0  # threads that something from outside will stop for ever
     passes: int = 1
 
 
@@ -160,7 +162,7 @@ class _Model:
                 found.add(self._end(state))
             if self.manner.spurious:
                 for thread, now in enumerate(state.threads):
-                    if now.ceded:
+                    if now.ceded and not now.stopped:
                         following = _with(state, thread, now._replace(ceded=False, at=now.at + 1))
                         if following not in known:
                             known.add(following)
@@ -179,7 +181,8 @@ class _Model:
             for agent in self.program.events()
             if agent.startswith("external:")
         )
-        return State(threads, memory=(0, 0), devices=devices)
+        stopping = sum(1 << thread for thread in self.program.stopped())
+        return State(threads, memory=(0, 0), devices=devices, stopping=stopping)
 
     def _end(self, state: State) -> End:
         threads = state.threads
@@ -188,7 +191,7 @@ class _Model:
             memory=state.memory,
             taken=tuple(thread.taken for thread in threads),
             pending=tuple(bool(state.pending >> t & 1) for t in range(self.count)),
-            ceded=tuple(thread.ceded for thread in threads),
+            ceded=tuple(thread.ceded and not thread.stopped for thread in threads),
             interrupted=tuple(thread.interrupted for thread in threads),
             ticks=tuple(thread.ticks for thread in threads),
             traps=tuple(thread.traps for thread in threads),
@@ -208,6 +211,11 @@ class _Model:
             bit = 1 << thread
             after = state._replace(ringing=state.ringing & ~bit, presented=state.presented | bit)
             yield from self._may_have_begun(state, after, thread)
+        for thread in _set_bits(state.stopping):
+            now = state.threads[thread]
+            if not now.begun:
+                rest = state._replace(stopping=state.stopping & ~(1 << thread))
+                yield _with(rest, thread, now._replace(stopped=True))
         if state.armed and state.passes:
             yield state._replace(armed=0, due=state.due | state.armed, passes=0)
         interrupted = [t for t, now in enumerate(state.threads) if self._interrupts(state, t, now)]
@@ -216,7 +224,9 @@ class _Model:
         if interrupted and not self.manner.late:
             return
         for thread, now in enumerate(state.threads):
-            if now.ceded:
+            if now.stopped:
+                pass
+            elif now.ceded:
                 yield from self._wake(state, thread, now)
             elif thread in interrupted:
                 pass
@@ -228,7 +238,8 @@ class _Model:
     @staticmethod
     def _interrupts(state: State, thread: int, now: Thread) -> bool:
         waiting = _waiting(state) >> thread & 1
-        return bool(now.ee and not now.begun and not now.ceded and waiting)
+        free = not now.begun and not now.ceded and not now.stopped
+        return bool(now.ee and free and waiting)
 
     def _arrive(self, state: State, thread: int) -> Iterator[State]:
         """A message comes to where its thread sees it."""
@@ -242,7 +253,8 @@ class _Model:
             return
         now = after.threads[thread]
         quiet = not _waiting(before) >> thread & 1
-        if now.ee and quiet and not now.begun and self._next(thread, now) in self.manner.trapped:
+        free = quiet and not now.begun and not now.stopped
+        if now.ee and free and self._next(thread, now) in self.manner.trapped:
             yield _with(after, thread, now._replace(begun=1))
 
     def _next(self, thread: int, now: Thread) -> str:
