@@ -156,7 +156,7 @@ def command(
     if interrupted:
         click.echo("emu: interrupted", err=True)
         return EXIT_INTERRUPTED
-    return EXIT_VIOLATION if total.findings else EXIT_OK
+    return EXIT_VIOLATION if total.findings or total.unreplayed else EXIT_OK
 
 
 def _executor(plan: Plan, jobs: int, scheduler: str | None, interrupt: CtrlC) -> Executor:
@@ -274,6 +274,7 @@ def _report(total: Batch, elapsed: float, out: Path) -> dict[str, object]:
         "exhaustive": total.exhaustive,
         "refused": total.refused,
         "repeats": total.repeats,
+        "unreplayed": [found._asdict() for found in total.unreplayed],
         "mutants": total.mutants,
         "corpus": len(total.kept),
         "operations": dict(sorted(total.operations.items())),
@@ -289,6 +290,8 @@ def _print(total: Batch, elapsed: float, out: Path) -> None:
         click.echo(f"{finding.rule} on {finding.host}: {finding.case.expected}\n")
         click.echo(finding.case.assembly)
         click.echo(f"replay: emu replay {case_path(out, finding)}\n")
+    for rule, host, what in total.unreplayed:
+        click.echo(f"{rule} on {host}, which cannot be replayed: {what}\n")
     click.echo(_progress(total, elapsed))
     missing = never_drawn(total)
     if missing:
@@ -300,7 +303,7 @@ def _junit(plan: Plan, total: Batch) -> str:
 
     suite = ET.Element("testsuite", name="emu fuzz")
     rows = chosen(plan.properties)
-    failed = {finding.rule for finding in total.findings}
+    failed = {found.rule for found in total.findings} | {rule for rule, _, _ in total.unreplayed}
     suite.set("tests", str(len(rows)))
     suite.set("failures", str(len(failed)))
     for row in rows:
@@ -309,4 +312,7 @@ def _junit(plan: Plan, total: Batch) -> str:
             if finding.rule == row.name:
                 element = ET.SubElement(case, "failure", message=finding.case.expected)
                 element.text = finding.text
+        for rule, _, what in total.unreplayed:
+            if rule == row.name:
+                ET.SubElement(case, "failure", message=what)
     return ET.tostring(suite, encoding="unicode", xml_declaration=True) + "\n"

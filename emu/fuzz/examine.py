@@ -62,6 +62,14 @@ class Finding:
         return case_text(self.case)
 
 
+class Unreplayed(NamedTuple):
+    """A breach of a property that could not be made to happen again. what: it, in a sentence."""
+
+    rule: str
+    host: str
+    what: str
+
+
 @dataclass(frozen=True, slots=True)
 class Examined:
     """What a search over one program found. broken: a property of which there were enough."""
@@ -71,6 +79,7 @@ class Examined:
     finding: Finding | None
     broken: str
     items: frozenset[Item]
+    unreplayed: Unreplayed | None = None
 
 
 class _Plain(NamedTuple):
@@ -123,12 +132,19 @@ class Examiner:
         test = litmus(program, self._host, text=False)
         result = run(test, OPTIONS, self._host, laboratory=self._laboratory, look=look)
         items = reached[0]
+        done = Examined(result.states, result.complete, None, "", items)
         for row in self._asked(program):
-            if self._breach(program, result, row) is not None:
-                finding = None if row.name in enough else self._finding(program, row)
-                broken = row.name if finding is None else ""
-                return Examined(result.states, result.complete, finding, broken, items)
-        return Examined(result.states, result.complete, None, "", items)
+            breach = self._breach(program, result, row)
+            if breach is None:
+                continue
+            if row.name in enough:
+                return replace(done, broken=row.name)
+            try:
+                return replace(done, finding=self._finding(program, row))
+            except ReplayError as error:
+                what = f"{breach.explanation}; {error}; the program is {program}"
+                return replace(done, unreplayed=Unreplayed(row.name, self._host, what))
+        return done
 
     def _asked(self, program: Program) -> Iterator[Property]:
         """The properties that a program is asked for: by its content, the same wherever it is."""
@@ -203,10 +219,21 @@ class Examiner:
         return program
 
     def _finding(self, program: Program, row: Property) -> Finding:
+        """The breach of a program that breaks a property. Raises ReplayError if it happens once."""
         small = self._smallest(program, row)
+        try:
+            return self._told(small, row)
+        except ReplayError:
+            if small == program:
+                raise
+            return self._told(program, row)
+
+    def _told(self, small: Program, row: Property) -> Finding:
+        """The breach of a program as a finding. Raises ReplayError."""
         result = self._run(litmus(small, self._host, text=False))
         breach = self._breach(small, result, row)
-        assert breach is not None
+        if breach is None:
+            raise ReplayError("the same program searched again does not break the property")
         shown = row.shown_by(small) if row.shown_by is not None else None
         test = litmus(shown or small, self._host, row.name)
         rule = next((v.rule for v in result.violations if v.rule in row.rules), "condition")
@@ -222,8 +249,7 @@ class Examiner:
         found = replace(breach, explanation=f"{row.sentence}: {breach.explanation}")
         breach = replace(found, schedule=schedule)
         case = self._case(test, breach, found)
-        searched = not (case.missing or case.invariant)
-        deciding = signature(case, self._laboratory) if searched else frozenset()
+        deciding = signature(case, self._laboratory)
         return Finding(row.name, self._host, case, _names(small.threads), deciding)
 
     def _case(self, test: Litmus, breach: Violation, found: Violation) -> Case:

@@ -13,9 +13,10 @@ from emu.fuzz.programs import OPERATIONS, Bounds
 
 if TYPE_CHECKING:
     from emu.fuzz.coverage import Item
-    from emu.fuzz.examine import Finding
+    from emu.fuzz.examine import Finding, Unreplayed
     from emu.fuzz.programs import Program
 
+MAX_UNREPLAYED: Final = 10
 CHUNK: Final = 25  # programs that are drawn together
 HOSTS: Final = ("power9", "power8", "power7")  # those with smaller searches first
 
@@ -66,7 +67,8 @@ class Batch:
 
     programs: examined, of which `mutants` were made from others; `exhaustive` were searched to the
     end, `refused` cannot be searched. repeats: findings that were not looked into, as there were
-    enough of their property in the chunk. kept: the corpus. seconds: that it took, of a process.
+    enough of their property in the chunk. unreplayed: breaches that could not be made to happen
+    again, the first MAX_UNREPLAYED of them. kept: the corpus. seconds: that it took, of a process.
     """
 
     programs: int = 0
@@ -77,6 +79,7 @@ class Batch:
     repeats: int = 0
     operations: dict[str, int] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+    unreplayed: list[Unreplayed] = field(default_factory=list)
     coverage: set[Item] = field(default_factory=set)
     kept: list[Kept] = field(default_factory=list)
     seconds: float = field(default=0.0, compare=False)
@@ -94,6 +97,7 @@ class Batch:
             self.operations[name] = self.operations.get(name, 0) + count
         for finding in other.findings:
             self.find(finding)
+        self.unreplayed = (self.unreplayed + other.unreplayed)[:MAX_UNREPLAYED]
         for kept in other.kept:
             self.keep(kept)
 

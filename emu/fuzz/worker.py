@@ -96,6 +96,8 @@ class Worker:
         done.exhaustive += examined.exhaustive
         done.repeats += bool(examined.broken)
         done.keep(Kept(host, program, examined.states, examined.items))
+        if examined.unreplayed is not None:
+            done.unreplayed.append(examined.unreplayed)
         if examined.finding is not None:
             found[examined.finding.rule] += 1
             done.find(examined.finding)

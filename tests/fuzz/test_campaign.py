@@ -7,13 +7,14 @@ from dataclasses import replace
 import pytest
 
 import emu.explore.agents
+import emu.fuzz.examine
 import emu.hv.cede
 import emu.hv.doorbell
 from emu.errors import ConfigError, ReplayError
 from emu.explore.case import parse_case
 from emu.explore.replay import replay
 from emu.fuzz.campaign import campaign
-from emu.fuzz.plan import CHUNK, Chunk, Plan
+from emu.fuzz.plan import CHUNK, Batch, Chunk, Plan
 from emu.fuzz.programs import OPERATIONS, Bounds, Op, Program
 from emu.fuzz.properties import PROPERTIES
 from emu.fuzz.worker import Worker
@@ -177,3 +178,38 @@ def test_a_third_doorbell_inside_a_handler_that_nests_comes_to_an_end():
     )  # fmt: skip
     plan = Plan(("power9",), None, properties=("liveness",))
     assert Worker(plan).do(Chunk(0, "power9", 1, given=(program,))).findings == []
+
+
+def lossy_program():
+    """A program that loses a doorbell with the bug `tag-ignored`."""
+    return Program(((Op("tir"), Op("send", 1)), (Op("load"),)), 2, (False, False))
+
+
+@pytest.mark.parametrize("fitting", [0, 1])
+def test_a_breach_that_cannot_be_replayed_ends_no_campaign(fitting, monkeypatch):
+    """As drawn perhaps it can (the second case that is made); else it is told with its program."""
+    made = []
+    make = emu.fuzz.examine.case_of
+
+    def case_of(*arguments):
+        made.append(arguments)
+        if len(made) <= 1 or not fitting:
+            raise ReplayError("the schedule does not fit")
+        return make(*arguments)
+
+    monkeypatch.setattr(emu.fuzz.examine, "case_of", case_of)
+    plan = Plan(("power9",), None, properties=("no-lost-doorbell",), bugs=("tag-ignored",))
+    batch = Worker(plan).do(Chunk(0, "power9", 1, given=(lossy_program(),)))
+    assert len(made) > 1
+    if fitting:
+        (finding,) = batch.findings
+        assert finding.operations == (("tir", "send"), ("load",))
+        assert not batch.unreplayed
+    else:
+        (found,) = batch.unreplayed
+        assert (found.rule, found.host) == ("no-lost-doorbell", "power9")
+        assert "the schedule does not fit; the program is Program(" in found.what
+        total = Batch()
+        for _ in range(20):
+            total.add(batch)
+        assert len(total.unreplayed) == 10

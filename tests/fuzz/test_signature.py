@@ -18,9 +18,9 @@ BUSY = replace(PLAIN, threads=((Op("tir"), Op("send", 1)), (Op("tir"), Op("tir")
 CEDE = Program(((Op("send", 1),), (Op("cede"),)), 2, (False, False))
 
 
-def found(program, bug, host="power9"):
+def found(program, bug, host="power9", rule="no-lost-wakeup"):
     """The one finding in a program."""
-    plan = Plan((host,), None, properties=("no-lost-wakeup",), bugs=(bug,))
+    plan = Plan((host,), None, properties=(rule,), bugs=(bug,))
     (finding,) = Worker(plan).do(Chunk(0, host, 1, given=(program,))).findings
     return finding
 
@@ -59,3 +59,32 @@ def test_the_schedule_of_a_finding_has_the_fewest_switches():
     actors = [choice.actor for choice in schedule]
     switches = sum(a != b for a, b in itertools.pairwise(actors))
     assert switches <= 4
+
+
+READ = Program(((Op("send", 1), Op("dpdes")), ()), 2, (False, False))
+READ_LATER = Program(
+    ((Op("load"),), (Op("tir"), Op("send", 0), Op("dpdes")), (), ()), 4, (False,) * 4
+)
+
+
+def test_what_is_missing_is_told_by_what_of_it_no_end_state_has():
+    """Not by the numbers of threads and registers, and not by all that the program shows."""
+    few, many = (
+        found(program, "stale-dpdes-read", rule="pending-can-be-read")
+        for program in (READ, READ_LATER)
+    )
+    read = Deciding("end", "mfspr DPDES", "0"), Deciding("end", "mfspr DPDES", "not 0")
+    assert few.deciding == many.deciding == set(read)
+    kept = Program(((Op("send", 0), Op("clear", 0)), ()), 2, (False, False))
+    other = found(kept, "clear-of-the-wrong-doorbell", rule="reaches-architecture")
+    assert other.deciding == {Deciding("end", "pend", "0")}
+
+
+def test_an_invariant_is_told_by_the_step_that_breaks_it():
+    programs = (
+        Program(((Op("ipi", 1),), (Op("accept"),)), 2, (False, False)),
+        Program(((Op("accept"), Op("tir")), (Op("ipi", 0), Op("cede"))), 2, (False, False)),
+    )
+    for program in programs:
+        finding = found(program, "escalation-sets-prodded", rule="partition-safety")
+        assert finding.deciding == {Deciding("v", "Write", "_icp_try_update")}
