@@ -29,6 +29,8 @@ from emu.errors import AssemblyError, ConfigError, EmuError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+CORE = "emu.core._emu"
+
 # name -> what `emu --help` says of it; the command itself is `command` in emu.cli.NAME
 COMMANDS = {
     "run": "run a guest and report how it ended",
@@ -124,13 +126,24 @@ def exit_code_of(arguments: Sequence[str] | None = None) -> int:
         complain(f"emu: {error}")
         return EXIT_USAGE if isinstance(error, ConfigError) else EXIT_BAD_INPUT
     except Exception as error:  # noqa: BLE001  the last resort: no traceback reaches a user
-        if os.environ.get("EMU_DEBUG"):
-            traceback.print_exc()
+        return internal(error)
+
+
+def internal(error: Exception) -> int:
+    """A defect of ours, as a message; the traceback for those who ask."""
+    if os.environ.get("EMU_DEBUG"):
+        traceback.print_exception(error)
+    if isinstance(error, ModuleNotFoundError) and error.name == CORE:
+        complain(
+            f"emu: the C core is not compiled in {Path(__file__).parents[2]}: `make build` does "
+            "that there, and elsewhere an installed emu has its own"
+        )
+    else:
         complain(
             f"emu: internal error: {type(error).__name__}: {error}\n"
             "this is a defect of emu; EMU_DEBUG=1 in the environment shows where it happened"
         )
-        return EXIT_INTERNAL
+    return EXIT_INTERNAL
 
 
 def open_standard_streams() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -92,6 +94,18 @@ def test_the_traceback_of_an_internal_error_is_there_for_those_who_ask(monkeypat
     monkeypatch.setenv("EMU_DEBUG", "1")
     assert exit_code_of(["isa"]) == 70
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_clone_that_is_not_built_says_so(tmp_path):
+    package = Path(cli.__file__).parents[1]
+    shutil.copytree(package, tmp_path / "emu", ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+    command = [sys.executable, "-m", "emu", "run", "-e", "nop"]
+    ended = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": str(tmp_path)}, cwd=tmp_path,
+        capture_output=True, text=True, timeout=PATIENCE_S, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 70
+    assert ended.stderr.startswith(f"emu: the C core is not compiled in {tmp_path}: `make build`")
 
 
 def test_a_closed_pipe_ends_the_command_quietly():
