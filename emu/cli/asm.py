@@ -15,7 +15,7 @@ from emu.asm.images import flat, hex_text
 from emu.asm.source import decode
 from emu.asm.state import TEXT_BASE
 from emu.cli.exit_codes import EXIT_BAD_INPUT, EXIT_OK
-from emu.cli.input_files import read_input, shown
+from emu.cli.input_files import must_not_overwrite, read_input, shown
 from emu.cli.numbers import MAX_DIGITS, address, unsigned
 from emu.errors import AssemblyError, ConfigError
 
@@ -88,9 +88,7 @@ def command(
     outputs = [name for name in (target, listing, dependencies) if name is not None]
     if outputs.count("-") > 1:
         raise click.UsageError("standard output has room for one of -o, --listing and --MD")
-    for output in outputs:
-        if file is not None and output != "-" and _same_file(output, file):
-            raise click.UsageError(f"an output must not be the source itself, got {output}")
+    must_not_overwrite(file, outputs)
     options: dict[str, Any] = {
         "filename": "<standard input>" if filename == "-" else filename,
         "endian": endian,
@@ -132,14 +130,6 @@ def _rule(target: str, sources: Sequence[str]) -> str:
         for name in (target, *sources)
     )
     return f"{next(names)}: {' '.join(names)}\n"
-
-
-def _same_file(one: str, other: str) -> bool:
-    """Whether two names, spelt differently perhaps, are of one file that exists."""
-    try:
-        return Path(one).samefile(other)
-    except (OSError, ValueError):  # one of them is still to be made
-        return False
 
 
 def _define(text: str) -> tuple[str, int]:

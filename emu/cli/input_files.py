@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from emu.errors import ImageError
+from emu.errors import ConfigError, ImageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 MAX_BYTES = 256 << 20  # a guest's memory is at most 4 GiB, its program much less
 
@@ -29,6 +33,21 @@ def read_input(name: str) -> bytes:
     if len(data) > MAX_BYTES:
         raise ImageError(f"{shown(name)} is larger than {MAX_BYTES >> 20} MiB")
     return data
+
+
+def must_not_overwrite(source: str | None, outputs: Iterable[str | None]) -> None:
+    """Refuse to write to the file that is read, however its name is spelt. Raises ConfigError."""
+    for output in outputs:
+        if source is not None and output not in {None, "-"} and _same(str(output), source):
+            raise ConfigError(f"an output must not be the source itself, got {shown(str(output))}")
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two names are of one file that exists."""
+    try:
+        return Path(one).samefile(other)
+    except (OSError, ValueError):  # one of them is still to be made
+        return False
 
 
 def shown(name: str) -> str:

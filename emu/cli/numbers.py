@@ -55,6 +55,14 @@ def duration(text: str) -> float:
     return span
 
 
+def vcpu_number(text: str) -> int:
+    """A vcpu: 1, or v1 as reports name it."""
+    match = re.fullmatch("v?([0-9]{1,9})", text)
+    if match is None:
+        raise click.BadParameter(f"a vcpu is a number, as 1 or v1, got {text!r}")
+    return int(match[1])
+
+
 def address(text: str) -> int:
     """An address or another unsigned 64-bit value: 0x10000, 65536."""
     number = unsigned(text)

@@ -22,7 +22,7 @@ from emu.cli.exit_codes import (
     EXIT_VIOLATION,
 )
 from emu.cli.guest_source import GuestSource, guest_options, load_guest
-from emu.cli.input_files import shown
+from emu.cli.input_files import must_not_overwrite, shown
 from emu.cli.machine_options import MachineOptions, machine_options
 from emu.cli.numbers import count
 from emu.cli.report import ending, json_report, print_table, register_lines, state_lines
@@ -104,6 +104,8 @@ def command(
         raise click.UsageError("--save FILE needs --save-at N (or --max-insns N): where to save")
     if as_json and "-" in {trace, record}:
         raise click.UsageError("--json leaves no room for another report on standard output")
+    must_not_overwrite(guest.name, [trace, record, save_to])
+    must_not_overwrite(restore, [trace, record])
     must_be_writable([save_to])
     if restore is None:
         loaded = load_guest(guest, machine.endian)

@@ -10,10 +10,10 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from emu.cli.exit_codes import EXIT_FAILED, EXIT_OK
-from emu.cli.input_files import shown
-from emu.cli.numbers import count
+from emu.cli.input_files import must_not_overwrite, shown
+from emu.cli.numbers import count, vcpu_number
 from emu.cli.run import output
-from emu.errors import ImageError
+from emu.errors import ConfigError, ImageError
 from emu.trace.chrome import write_chrome
 from emu.trace.difference import first_difference
 from emu.trace.html import html_page
@@ -24,6 +24,8 @@ from emu.trace.text import Selection, around, event_line
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from emu.trace.read import Entry
+
 
 @click.group("trace", invoke_without_command=False)
 def command() -> None:
@@ -33,8 +35,8 @@ def command() -> None:
 def selecting(function: Callable[..., int]) -> Callable[..., int]:
     """Give a subcommand the options that say which events are wanted."""
     options = (
-        click.option("--vcpu", "vcpus", type=click.IntRange(min=0), multiple=True, metavar="N",
-                     help="Only events of this vcpu; repeatable."),
+        click.option("--vcpu", "vcpus", type=vcpu_number, multiple=True, metavar="N",
+                     help="Only events of this vcpu, 1 or v1; repeatable."),
         click.option("--actor", "actors", multiple=True, metavar="NAME",
                      help="Only what this actor did; repeatable."),
         click.option("--event", "events", multiple=True, metavar="PATTERN",
@@ -46,6 +48,15 @@ def selecting(function: Callable[..., int]) -> Callable[..., int]:
     for option in reversed(options):
         function = option(function)
     return function
+
+
+def selected(trace: Trace, **selection: Any) -> Iterator[Entry]:  # noqa: ANN401
+    """The events that are wanted. Raises ConfigError for a vcpu that the trace has not."""
+    most = len(trace.header.vcpus)
+    for vcpu in selection["vcpus"]:
+        if vcpu >= most:
+            raise ConfigError(f"vcpu must be below {most}, the number of vcpus, got {vcpu}")
+    return Selection(**selection).of(trace)
 
 
 @command.command("show")
@@ -62,7 +73,7 @@ def show(
 ) -> int:  # fmt: skip
     """Print a trace: a line an event, as ftrace does. FILE may be - for standard input."""
     with opened(file) as trace:
-        entries = Selection(**selection).of(trace)
+        entries = selected(trace, **selection)
         if time is not None:
             entries = around(entries, time, context)
         if lanes:
@@ -99,8 +110,9 @@ def view(file: str, *, page: str | None, chrome: str | None, **selection: Any) -
     """Draw a trace: lanes of vcpus, and arrows from doorbells to their interrupts."""
     if (page is None) == (chrome is None):
         raise click.UsageError("one of -o FILE and --chrome FILE")
+    must_not_overwrite(file, [page, chrome])
     with opened(file) as trace, output(page or chrome or "-") as out:
-        entries = Selection(**selection).of(trace)
+        entries = selected(trace, **selection)
         if page is not None:
             out.write(html_page(trace.header, entries, shown(file)))
         else:

@@ -201,6 +201,18 @@ def test_a_damaged_schedule_is_bad_input(emu, tmp_path, text):
 # ---- guests from everywhere --------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    "option", [["--trace"], ["--record"], ["--save-at", "1", "--save"]], ids=" ".join
+)
+def test_no_report_takes_the_place_of_the_guest(emu, tmp_path, option):
+    guest = tmp_path / "guest.s"
+    guest.write_text("b .\n")
+    ended = emu("run", guest, "--max-insns", 9, *option, tmp_path / "." / "guest.s")
+    assert ended.code == 2
+    assert "an output must not be the source itself" in ended.err
+    assert guest.read_text() == "b .\n"
+
+
 def test_a_guest_can_come_from_standard_input(emu):
     ended = emu("run", "-", stdin=f"li 4,0\nori 3,3,0xf100\n{H_EXIT}\n".replace(";", "\n").encode())
     assert ended.code == 0

@@ -34,6 +34,7 @@ def test_show_prints_every_event_on_a_line(emu, ring):
     ("options", "wanted"),
     [
         (["--vcpu", "1"], lambda line: "[001]" in line),
+        (["--vcpu", "v1"], lambda line: "[001]" in line),
         (["--actor", "v0"], lambda line: " v0 " in line),
         (["--event", "*doorbell*"], lambda line: "doorbell" in line),
         (["--event", "kvm_guest_exit:hcall"], lambda line: "kvm_guest_exit: hcall" in line),
@@ -51,6 +52,20 @@ def test_show_selects_events(emu, ring, options, wanted):
 def test_a_trace_may_come_on_standard_input(emu, ring):
     file = ring()
     assert emu("trace", "show", "-", stdin=file.read_bytes()).out == emu("trace", "show", file).out
+
+
+def test_a_vcpu_that_a_trace_has_not_is_usage(emu, ring):
+    for vcpu, message in (("2", "below 2"), ("one", "as 1 or v1, got 'one'")):
+        ended = emu("trace", "show", ring(), "--vcpu", vcpu)
+        assert ended.code == 2
+        assert message in ended.err
+
+
+def test_a_timeline_does_not_take_the_place_of_its_trace(emu, ring):
+    file = ring()
+    before = file.read_bytes()
+    assert emu("trace", "view", file, "-o", file).code == 2
+    assert file.read_bytes() == before
 
 
 def test_equal_traces_have_no_difference(emu, ring):
