@@ -200,6 +200,7 @@ typedef struct {
     uint64_t cut_rounds;                 /* DPOR: runs cut where they came back to a state */
     uint64_t cut_timers;                 /* how often time might have passed, beyond the bound */
     uint64_t asleep_runs;                /* DPOR: begun in vain */
+    uint64_t circling_runs;              /* samples: of cut_runs, those that came back to a state to the last */
     uint64_t bytes;            /* memory for stored states */
     uint32_t outcomes, violations;
     uint32_t livelocks;        /* 1: fair livelocks are looked for */

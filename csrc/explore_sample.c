@@ -3,18 +3,24 @@
  * PCT (Burckhardt et al. 2010) gives every process a random priority and runs the highest; at d - 1
  * random steps the running one falls below all others. POS (Yuan, Yang, Gu 2018) gives every pending step a random
  * priority, and a new one to every step that races with the one that was taken.
+ *
+ * Priorities let a thread that spins keep out the one that it waits for. So the second half of a run
+ * that becomes too long is a random walk, in which everybody gets his turn: if it still comes back to
+ * a state that it was in long before, nobody seems to get anywhere.
  */
 #include "explore.h"
 
 #include <stdlib.h>
 
 #define MAX_CHANGES 8u
+#define LONG 8000u             /* steps of a run, from which on coming back says something */
 
 typedef struct {
     uint64_t rng;
     uint64_t undo, hash;           /* of the start */
     uint64_t step;                 /* of the current run */
     uint64_t longest;              /* steps of the longest run so far */
+    uint64_t noted, back;          /* a state of the last quarter's beginning; when it came again last */
     int running;
     uint64_t priority[MAX_PROCESSES];
     uint64_t change[MAX_CHANGES];
@@ -36,7 +42,7 @@ static uint64_t below(sampler *w, uint64_t n)
 static void begin_run(emu_search *s, sampler *w)
 {
     w->running = 1;
-    w->step = 0;
+    w->step = w->back = 0;
     for (uint32_t p = 0; p < NPROCESSES(s); p++)
         w->priority[p] = draw(w) | 1ull << 63;
     for (uint32_t i = 0; i + 1 < s->o.depth && i < MAX_CHANGES; i++)
@@ -66,6 +72,8 @@ static uint32_t choose(emu_search *s, sampler *w, const emu_choice *choices, uin
 {
     if (n == 1)
         return 0;
+    if (w->step >= s->o.max_steps / 2)
+        return (uint32_t)below(w, n);
     switch ((emu_algorithm)s->o.algorithm) {
     case EMU_ALGORITHM_PCT:
         for (uint32_t i = 0; i + 1 < s->o.depth && i < MAX_CHANGES; i++)
@@ -97,6 +105,7 @@ static emu_search_verdict end_run(emu_search *s, sampler *w, int complete)
     int news = complete ? add_outcome(s) : 0;
     s->facts.runs++;
     s->facts.cut_runs += !complete;
+    s->facts.circling_runs += !complete && s->o.max_steps >= LONG && w->back >= s->o.max_steps / 8 * 7;
     w->running = 0;
     if (w->step > w->longest)
         w->longest = w->step;
@@ -145,6 +154,10 @@ emu_search_verdict run_sample(emu_search *s, uint64_t max_steps)
         *step = choices[chosen];
         w->step++;
         s->facts.steps++;
+        if (w->step == s->o.max_steps / 4 * 3)
+            w->noted = s->hash;
+        else if (s->hash == w->noted && w->step > s->o.max_steps / 4 * 3)
+            w->back = w->step;
         if (s->trail.used > s->facts.max_depth)
             s->facts.max_depth = s->trail.used;
     }

@@ -181,6 +181,7 @@ class Facts:
     cut_preemptions: int
     cut_rounds: int
     cut_timers: int
+    circling_runs: int
     nbytes: int
 
 
@@ -544,7 +545,7 @@ class Search:
         """In words, what an algorithm that came to its end has not seen."""
         options, facts = self.options, self.facts()
         if options.algorithm in (Algorithm.RANDOM, Algorithm.PCT, Algorithm.POS):
-            return f"sampled, {facts.runs} runs"
+            return self._sampled(facts)
         if facts.cut_runs:
             return f"runs cut off at {self._longest} steps"
         if facts.cut_rounds:
@@ -555,6 +556,14 @@ class Search:
         if facts.cut_timers:
             bounds.append(time_passed(options.timers))
         return ", ".join(bounds)
+
+    def _sampled(self, facts: Facts) -> str:
+        words = [f"sampled, {facts.runs} runs"]
+        if facts.cut_runs:
+            words.append(f"{facts.cut_runs} of them {CUT_OFF} {self._longest} steps")
+        if facts.circling_runs and self.options.livelocks:
+            words.append(f"suspected livelock in {facts.circling_runs}")
+        return ", ".join(words)
 
     def _ended(self, cut: str) -> Ended:
         raw = self._raw_facts()
@@ -587,6 +596,7 @@ class Search:
             cut_preemptions=raw.cut_preemptions,
             cut_rounds=raw.cut_rounds,
             cut_timers=raw.cut_timers,
+            circling_runs=raw.circling_runs,
             nbytes=raw.bytes,
         )
 

@@ -350,3 +350,36 @@ def test_the_verdict_is_that_of_a_naive_search(drawn):
     edges = graph(stage.search)
     if len(edges) <= 150:
         assert bool(livelocks(text)) == goes_round(edges)
+
+
+SAMPLES = [Algorithm.RANDOM, Algorithm.PCT, Algorithm.POS]
+
+
+def sampled(text, algorithm, seed=0, max_steps=8000):
+    options = Options(
+        algorithm=algorithm, max_runs=2, max_steps=max_steps, seed=seed, livelocks=True
+    )
+    return run(parse(text), options, "power8").cut
+
+
+@pytest.mark.parametrize("algorithm", SAMPLES)
+def test_a_sample_suspects_a_livelock_where_nobody_gets_anywhere(algorithm):
+    every = "sampled, 2 runs, 2 of them cut off at 8000 steps, suspected livelock in 2"
+    assert sampled(EACH_WAITS_FOR_THE_OTHER, algorithm) == every
+    allowed = EACH_WAITS_FOR_THE_OTHER.replace("PPC T\n", "PPC T\nLivelock=allowed\n")
+    assert sampled(allowed, algorithm) == every.partition(", suspected")[0]
+    short = sampled(EACH_WAITS_FOR_THE_OTHER, algorithm, max_steps=800)
+    assert short == "sampled, 2 runs, 2 of them cut off at 800 steps"
+
+
+@pytest.mark.parametrize("algorithm", SAMPLES)
+@pytest.mark.parametrize("text", [LOCK, PETERSON], ids=["lock", "peterson"])
+def test_a_sample_lets_whoever_is_waited_for_go_on_in_the_end(algorithm, text):
+    for seed in range(20):
+        assert sampled(text, algorithm, seed) == "sampled, 2 runs"
+
+
+@pytest.mark.parametrize("algorithm", SAMPLES)
+def test_a_run_without_end_that_gets_on_is_not_suspected(algorithm):
+    counts = columns(["l: addi r3,r3,1", "stw r3,0(r1)", "b l"], initial="0:r1=x;")
+    assert sampled(counts, algorithm) == "sampled, 2 runs, 2 of them cut off at 8000 steps"
