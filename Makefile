@@ -69,7 +69,7 @@ clean: ## remove what these commands made, .venv included
 $(VENV)/.ready: pyproject.toml
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	    || { echo "emu needs python 3.11 or later as python3"; exit 1; }
-	python3 -m venv $(VENV)
+	python3 -m venv --clear $(VENV)
 	$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch $@
 
