@@ -1,5 +1,6 @@
 """What tests wait for in other processes. No time is long enough on every machine."""
 
+import contextlib
 import time
 from pathlib import Path
 
@@ -53,3 +54,14 @@ def wait_until_idle(pid):
         return cpu_ticks(pid) <= before + 1
 
     wait_until(rests, f"process {pid} waits without computing")
+
+
+def alive_in_group(group):
+    """Processes of a group that are more than a return code."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _parent, of = entry.read_text().rpartition(")")[2].split()[:3]
+            if int(of) == group and state != "Z":
+                found.append(entry.parent.name)
+    return found

@@ -6,21 +6,19 @@ its task is done again. `cluster.py` has the one for other machines.
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
-import signal
 from collections import deque
 from dataclasses import dataclass, field
-from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from emu import __version__
 from emu.errors import EmuError
+from emu.explore.spawning import without_interrupts
 from emu.fuzz.worker import Worker, do_chunks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
 
@@ -130,7 +128,7 @@ class Processes:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=_serve, args=(theirs, self.plan), daemon=True)
-        with _without_interrupts():
+        with without_interrupts():
             process.start()
         theirs.close()
         return _Member(process, ours)
@@ -200,21 +198,6 @@ class Processes:
         for member in self._members:
             self._dismiss(member)
         self._members = []
-
-
-@contextlib.contextmanager
-def _without_interrupts() -> Iterator[None]:
-    """Processes that start in here hear of no Ctrl-C, which is for the one who asks.
-
-    They get it blocked, not ignored later: it could come while they still import, and kill them.
-    """
-    # Python's own helper process comes with the first one, and unblocks SIGINT once it is there.
-    resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _serve(pipe: Connection, plan: Plan) -> None:

@@ -1,10 +1,15 @@
 """`emu bugs` and `--bug`."""
 
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+from processes import PATIENCE_S, alive_in_group, wait_until
 
 from emu.explore.zoo import ZOO
 
@@ -110,6 +115,24 @@ def test_the_matrix_is_the_same_on_several_processes(emu, guests, monkeypatch):
         return re.sub(r"[0-9.]+ s ", "", ended.out)
 
     assert found("--jobs", 2) == found()
+
+
+@pytest.mark.parametrize("when", ["starting", "at work"])
+def test_ctrl_c_ends_a_matrix_on_several_processes_with_one_line(guests, when):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "emu", "bugs", "--kill-matrix", "--jobs", "2"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        cwd=guests.parent,
+    )  # fmt: skip
+    if when == "starting":
+        # With the one that Python keeps for itself.
+        wait_until(lambda: len(alive_in_group(process.pid)) == 4, "two processes are started")
+    else:
+        assert process.stdout.readline()
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=PATIENCE_S)
+    assert (process.returncode, err) == (130, "emu: interrupted\n")
+    wait_until(lambda: not alive_in_group(process.pid), "no process is left")
 
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "bugs.md").read_text()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import json
 import os
@@ -10,11 +9,10 @@ import re
 import signal
 import subprocess
 import sys
-from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from processes import PATIENCE_S, wait_until
+from processes import PATIENCE_S, alive_in_group, wait_until
 
 import emu.hv.cede
 from emu.cli import exit_code_of
@@ -83,17 +81,6 @@ def test_progress_has_steps_and_corpus_and_findings(capsys):
     assert exit_code_of(["fuzz", "--host", "power9", "--runs", "5"]) == 0
     line = r"steps [1-9]\d*  events [1-9]\d*  corpus [1-9]\d*  found 0\n"
     assert re.search(line, capsys.readouterr().err)
-
-
-def alive_in_group(group):
-    """Processes of a group that are more than a return code."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            state, _parent, of = entry.read_text().rpartition(")")[2].split()[:3]
-            if int(of) == group and state != "Z":
-                found.append(entry.parent.name)
-    return found
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])

@@ -20,10 +20,11 @@ from emu.explore.litmus.verdict import judge
 from emu.explore.minimise import MAX_PREEMPTIONS
 from emu.explore.schedule import parse_short
 from emu.explore.search import Algorithm, Options, SearchRefusedError
+from emu.explore.spawning import without_interrupts
 from emu.explore.zoo import switched_on
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from emu.explore.litmus.model import Litmus
@@ -103,9 +104,22 @@ def rows(
     if jobs == 1:
         yield from map(one, bugs)
         return
+    yield from _on_processes(one, bugs, jobs)
+
+
+def _on_processes(one: Callable[[Bug], Row], bugs: list[Bug], jobs: int) -> Iterator[Row]:
+    """What `one` makes of each bug, in their order; whoever gives up need not wait."""
     context = multiprocessing.get_context("spawn")
+    others = set(multiprocessing.active_children())
     with ProcessPoolExecutor(jobs, mp_context=context) as workers:
-        yield from workers.map(one, bugs)
+        try:
+            with without_interrupts():
+                found = workers.map(one, bugs)
+            yield from found
+        except BaseException:
+            for process in set(multiprocessing.active_children()) - others:
+                process.terminate()
+            raise
 
 
 def row(bug: Bug, tests: dict[str, Litmus], *, every_test: bool) -> Row:
