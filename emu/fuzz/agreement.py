@@ -43,6 +43,7 @@ from emu.fuzz.programs import (
     OPERATIONS,
     PROBLEM_STATE,
     SENDS,
+    STOPPERS,
     XICS,
     Op,
     Program,
@@ -287,8 +288,8 @@ def refines_power8(trial: Trial) -> Violation | None:
     program = trial.program
     if trial.host != "power9" or _clears_while_enabled(program) or program.stopped():
         return None
-    if len(program.events()) > 1:
-        return None  # POWER8 has no actor left for another one
+    if len(program.events()) > 1 or any(a.startswith(STOPPERS) for a in program.agents):
+        return None  # POWER8 has no actor left for another one; next to no such search is whole
     # Under a hypervisor, a message has arrived there when its sender has left the guest; a delay is
     # no difference, but a read of DPDES can tell.
     large = program.has("dpdes") or sum(map(len, program.threads)) > MAX_HOSTED

@@ -18,7 +18,7 @@ from emu.explore.search import Options
 from emu.explore.walks import INVARIANT
 from emu.fuzz.agreement import Trial
 from emu.fuzz.lowering import litmus
-from emu.fuzz.programs import Program, smaller
+from emu.fuzz.programs import STOPPERS, Program, smaller
 from emu.fuzz.signature import signature
 
 if TYPE_CHECKING:
@@ -33,8 +33,12 @@ if TYPE_CHECKING:
     from emu.fuzz.signature import Deciding
 
 MAX_STATES: Final = 20_000  # twice that would take twice the time for 4% more whole searches
+# They take a whole core out of the guest for one vcpu: next to no search is whole then.
+WHOLE_CORES: Final = ("power7", "power8")
+WHOLE_ANYWAY: Final = 4  # one in so many of those programs is searched like others
 MAX_PLAINER: Final = 2000  # plainer programs whose end states are kept
 OPTIONS: Final = Options(max_states=MAX_STATES)
+UNPREEMPTED: Final = Options(max_states=MAX_STATES // 2, preemptions=0)
 KINDS: Final = (MISSING, INVARIANT)  # rules of violations that are cases of a kind of their own
 
 
@@ -130,7 +134,8 @@ class Examiner:
 
         self._heed()
         test = litmus(program, self._host, text=False)
-        result = run(test, OPTIONS, self._host, laboratory=self._laboratory, look=look)
+        options = search_options(program, self._host)
+        result = run(test, options, self._host, laboratory=self._laboratory, look=look)
         items = reached[0]
         done = Examined(result.states, result.complete, None, "", items)
         for row in self._asked(program):
@@ -148,14 +153,15 @@ class Examiner:
 
     def _asked(self, program: Program) -> Iterator[Property]:
         """The properties that a program is asked for: by its content, the same wherever it is."""
-        number = zlib.crc32(repr(program).encode()) if self._sampled else 0
+        number = _number(program) if self._sampled else 0
         return (row for row in self._properties if not number % row.share)
 
-    def _run(self, test: Litmus, host: str = "") -> Result:
-        """Search what is beside the program: a plainer or a smaller one."""
+    def _run(self, program: Program, test: Litmus | None = None, host: str = "") -> Result:
+        """Search a plainer or a smaller program. test: how it is written, if that is known."""
         self._heed()
         host = host or self._host
-        return run(test, OPTIONS, host, laboratory=self._laboratory)
+        test = test or litmus(program, host, text=False)
+        return run(test, search_options(program, host), host, laboratory=self._laboratory)
 
     def _breach(self, program: Program, result: Result, row: Property) -> Violation | None:
         """The violation of a property in a result, without a schedule if an outcome shows it."""
@@ -174,10 +180,12 @@ class Examiner:
         if row.plainer is None or program.stopped():
             return None  # where it is stopped depends on which steps others can see
         plainer = row.plainer(program, self._host)
-        return None if plainer is None else self._beyond(result, row, *plainer)
+        if plainer is None or (not result.complete and plainer[0].agents == program.agents):
+            return None  # a program as large would be cut off too
+        return self._beyond(result, row, *plainer)
 
     def _searched(self, program: Program, host: str) -> Result:
-        return self._run(litmus(program, host, text=False), host)
+        return self._run(program, host=host)
 
     def _beyond(
         self, result: Result, row: Property, plainer: Program, host: str
@@ -201,7 +209,7 @@ class Examiner:
         key = (program, host)
         known = self._plainer.pop(key, None)
         if known is None:
-            result = self._run(litmus(program, host, text=False), host)
+            result = self._run(program, host=host)
             states = tuple(outcome.state for outcome in result.outcomes)
             known = _Plain(result.complete, frozenset(result.test.named), states)
             if len(self._plainer) >= MAX_PLAINER:
@@ -213,7 +221,7 @@ class Examiner:
         """Leave out what can be left out; every candidate is searched anew."""
         for candidate in smaller(program):
             if any(candidate.threads):
-                result = self._run(litmus(candidate, self._host, text=False))
+                result = self._run(candidate)
                 if self._breach(candidate, result, row) is not None:
                     return self._smallest(candidate, row)
         return program
@@ -230,7 +238,7 @@ class Examiner:
 
     def _told(self, small: Program, row: Property) -> Finding:
         """The breach of a program as a finding. Raises ReplayError."""
-        result = self._run(litmus(small, self._host, text=False))
+        result = self._run(small)
         breach = self._breach(small, result, row)
         if breach is None:
             raise ReplayError("the same program searched again does not break the property")
@@ -245,7 +253,7 @@ class Examiner:
             test.text = litmus_text(test)
         schedule = breach.schedule
         if breach.rule not in KINDS:
-            schedule = self._schedule(test, rule) or schedule
+            schedule = self._schedule(small, test, rule) or schedule
         found = replace(breach, explanation=f"{row.sentence}: {breach.explanation}")
         breach = replace(found, schedule=schedule)
         case = self._case(test, breach, found)
@@ -261,13 +269,29 @@ class Examiner:
                 raise
             return case_of(test, self._host, OPTIONS, found, self._bugs)
 
-    def _schedule(self, test: Litmus, rule: str) -> str:
+    def _schedule(self, program: Program, test: Litmus, rule: str) -> str:
         """A schedule that breaks the rule, with the fewest context switches if that is feasible."""
         few = fewest_switches(test, self._host, OPTIONS, rule, self._laboratory)
         if few is not None:
             return few.schedule
-        witnesses = self._run(test).witnesses
+        witnesses = self._run(program, test).witnesses
         return witnesses[0].schedule if witnesses else ""
+
+
+def search_options(program: Program, host: str) -> Options:
+    """How far a program is searched: a matter of its content, the same wherever it is.
+
+    Where a vcpu that is stopped takes its whole core out of the guest, most programs in which one
+    is are searched without preemptions: that is a whole in a few thousand states, and finds more
+    end states than as many of the first states of a search of everything.
+    """
+    stopped = host in WHOLE_CORES and any(a.startswith(STOPPERS) for a in program.agents)
+    return UNPREEMPTED if stopped and _number(program) % WHOLE_ANYWAY else OPTIONS
+
+
+def _number(program: Program) -> int:
+    """A number of the program's content."""
+    return zlib.crc32(repr(program).encode())
 
 
 def _names(threads: Iterable[Iterable[tuple[str, int]]]) -> tuple[tuple[str, ...], ...]:

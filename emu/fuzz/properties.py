@@ -243,7 +243,8 @@ PROPERTIES: Final = {
             "no-op-exact",
             "msgsndp and msgclrp with a reserved type, and msgsndp to a thread number beyond the "
             "SMT mode, do nothing",
-            "Every end state is also one of the program with nops in their place.",
+            "Every end state is also one of the program with nops in their place. Programs whose "
+            "search is cut off are left out.",
             plainer=_without_bad,
             share=2,
         ),
@@ -251,7 +252,7 @@ PROPERTIES: Final = {
             "reading-changes-nothing",
             "to read DPDES or TIR consumes no doorbell and changes nothing else",
             "Every end state, but for what was read, is also one of the program with nops in place "
-            "of the reads.",
+            "of the reads. Programs whose search is cut off are left out.",
             plainer=_without_reads,
             share=2,
         ),
@@ -279,7 +280,8 @@ PROPERTIES: Final = {
             "problem-state",
             "none of the doorbell facility works in problem state",
             "Every end state, but for the program interrupts, is also one of the program with a "
-            "switch of MSR[EE] to 1 in place of what it does in problem state.",
+            "switch of MSR[EE] to 1 in place of what it does in problem state. Programs whose "
+            "search is cut off are left out.",
             plainer=_in_privileged_state,
         ),
         Property(
@@ -313,8 +315,8 @@ PROPERTIES: Final = {
             "what a guest sees on POWER9 it may see on POWER8",
             "Every end state on POWER9 is one on POWER8 too, but for accepted deviations: reads of "
             "DPDES that miss a doorbell, and what arrives while an instruction is being emulated. "
-            "Programs that clear with MSR[EE] = 1 are left out, and of those with hcalls the "
-            "larger ones and those that read DPDES.",
+            "Programs that clear with MSR[EE] = 1 are left out, those that an event from outside "
+            "stops, and of those with hcalls the larger ones and those that read DPDES.",
             judge=refines_power8,
             share=4,
         ),
