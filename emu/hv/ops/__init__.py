@@ -1,0 +1,125 @@
+"""The operations that host code yields: plain data, each at most one access to a shared word.
+
+Host code is a generator; it yields one of these and is sent the answer. The engine
+(csrc/engine.abi.h, which gives the exact meaning of each) performs it. Answers come from small
+domains, because every answer is an edge of the learned automaton: a wide value is clamped,
+matched against the values that matter, or moved without being looked at.
+
+A ref is the number of a state word. Bits are numbered as the Power ISA does, most significant 0.
+"""
+
+from emu.hv.ops.conditions import (
+    Condition,
+    ConditionKind,
+    all_out,
+    at_least,
+    equal,
+    nonzero,
+    past,
+    zero,
+)
+from emu.hv.ops.guest import (
+    Advance,
+    Exit,
+    Fetch,
+    Inject,
+    Random,
+    ReadTrap,
+    Reason,
+    RunGuest,
+)
+from emu.hv.ops.op import (
+    WORD,
+    Coded,
+    HostCode,
+    Op,
+    OpCode,
+    Question,
+    Ref,
+)
+from emu.hv.ops.outside import (
+    Call,
+    CountInMemory,
+    GetChars,
+    PutChars,
+    Relax,
+    Stop,
+    Trace,
+)
+from emu.hv.ops.reading import (
+    Await,
+    Check,
+    Compare,
+    OneOf,
+    Read,
+)
+from emu.hv.ops.writing import (
+    Accumulate,
+    Add,
+    Clear,
+    CompareAndSet,
+    CompareAndSwap,
+    Copy,
+    Deposit,
+    Extract,
+    Gather,
+    Minimum,
+    Or,
+    OrUnless,
+    Scatter,
+    Sum,
+    Write,
+)
+
+__all__ = [
+    "WORD",
+    "Accumulate",
+    "Add",
+    "Advance",
+    "Await",
+    "Call",
+    "Check",
+    "Clear",
+    "Coded",
+    "Compare",
+    "CompareAndSet",
+    "CompareAndSwap",
+    "Condition",
+    "ConditionKind",
+    "Copy",
+    "CountInMemory",
+    "Deposit",
+    "Exit",
+    "Extract",
+    "Fetch",
+    "Gather",
+    "GetChars",
+    "HostCode",
+    "Inject",
+    "Minimum",
+    "OneOf",
+    "Op",
+    "OpCode",
+    "Or",
+    "OrUnless",
+    "PutChars",
+    "Question",
+    "Random",
+    "Read",
+    "ReadTrap",
+    "Reason",
+    "Ref",
+    "Relax",
+    "RunGuest",
+    "Scatter",
+    "Stop",
+    "Sum",
+    "Trace",
+    "Write",
+    "all_out",
+    "at_least",
+    "equal",
+    "nonzero",
+    "past",
+    "zero",
+]
