@@ -7,7 +7,7 @@ stands for any, an indirect branch for any path: the answer is never too small.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from emu.explore.points import NO_REGISTER, STORAGE, Point, PointKind, classify, registers
@@ -57,7 +57,7 @@ def analyse(
     """
     handlers = list(handlers)
     if len(points) > MAX_WORDS:
-        everywhere = {a: replace(p, reads=EVERYTHING, writes=EVERYTHING) for a, p in points.items()}
+        everywhere = {a: p._replace(reads=EVERYTHING, writes=EVERYTHING) for a, p in points.items()}
         return Analysis(everywhere, {})
     volatile = {r for a in handlers for r in registers(words[a]) if isinstance(r, int)}
     known: dict[int, list[int | None]] = {}
@@ -73,7 +73,7 @@ def analyse(
         for other in points:
             reads[other] |= all_reads
             writes[other] |= all_writes
-    done = {a: replace(p, reads=reads[a], writes=writes[a]) for a, p in points.items()}
+    done = {a: p._replace(reads=reads[a], writes=writes[a]) for a, p in points.items()}
     return Analysis(done, cells.granules)
 
 

@@ -8,7 +8,6 @@ update of part of a register.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
@@ -62,7 +61,7 @@ def with_dead(
     return {
         address: point
         if address in handlers
-        else replace(point, dead=named & ~(live[address] | in_handlers | watched.get(address, 0)))
+        else point._replace(dead=named & ~(live[address] | in_handlers | watched.get(address, 0)))
         for address, point in points.items()
     }
 

@@ -7,9 +7,8 @@ instruction words alone, so it is worked out here, once, before the search begin
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, replace
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from emu.isa.instruction import VARIES, Variant
 from emu.isa.operands import Kind
@@ -48,8 +47,7 @@ STORAGE = frozenset({
 })  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
+class Point(NamedTuple):
     """One instruction word. EA = (GPR ra, or 0) + (GPR rb, or disp); 32 stands for no register.
 
     dead: registers that nobody reads any more, see `liveness.py`.
@@ -203,7 +201,7 @@ def around_handlers(
     for address in handlers:
         shared |= registers(words[address])
     return {
-        address: replace(point, kind=PointKind.OWN)
+        address: point._replace(kind=PointKind.OWN)
         if point.kind is PointKind.PRIVATE and not shared.isdisjoint(registers(words[address]))
         else point
         for address, point in points.items()

@@ -205,8 +205,7 @@ class Wrong(NamedTuple):
     loop: int = 0
 
 
-@dataclass(slots=True)
-class Show:
+class Show(NamedTuple):
     """Something to look at in an end state; see `emu_show_kind`."""
 
     kind: int
@@ -300,10 +299,7 @@ class Search:
     def code(self, analysis: Analysis) -> None:
         """The guest's code: every instruction that it can execute."""
         for address, points in _runs(analysis.points):
-            raw = ffi.new(
-                "emu_point[]",
-                [(p.kind, p.ra, p.rb, p.nbytes, p.disp, p.reads, p.writes, p.dead) for p in points],
-            )
+            raw = ffi.new("emu_point[]", points)
             _check(lib.emu_search_code(self._handle, address, raw, len(points)))
         for granule, bit in analysis.cells.items():
             _check(lib.emu_search_cell(self._handle, granule, bit))

@@ -54,7 +54,7 @@ def smaller(test: Litmus) -> Iterator[Litmus]:
     for index, handler in enumerate(test.handlers):
         for place in reversed(range(len(handler.cells) - 1)):  # the last returns
             body = tuple(_less(handler.cells, place))
-            yield _with(test, handlers=_put(test.handlers, index, replace(handler, cells=body)))
+            yield _with(test, handlers=_put(test.handlers, index, handler._replace(cells=body)))
     yield from _conditions(test)
     for register in test.registers:
         left = {r: v for r, v in test.registers.items() if r != register}
@@ -102,7 +102,7 @@ def _without(test: Litmus, gone: int) -> Litmus | None:
 
     def moved(observable: Observable) -> Observable:
         if isinstance(observable, Register | Ghost):
-            return replace(observable, thread=number(observable.thread))
+            return observable._replace(thread=number(observable.thread))
         return observable
 
     def initial(value: Initial) -> Initial:
@@ -110,7 +110,7 @@ def _without(test: Litmus, gone: int) -> Litmus | None:
 
     def cell(one: Cell) -> Cell:
         text = _VCPU.sub(lambda m: f"{m[1]}{number(int(m[2]))}", one.text)
-        return replace(one, text=text)
+        return one._replace(text=text)
 
     agents = [part.strip() for part in test.header.get("Agent", "").split(",")]
     named: list[object] = [
@@ -134,12 +134,12 @@ def _without(test: Litmus, gone: int) -> Litmus | None:
         header=header,
         threads=[list(map(cell, cells)) for cells in _less(test.threads, gone)],
         registers={
-            replace(r, thread=number(r.thread)): initial(v)
+            r._replace(thread=number(r.thread)): initial(v)
             for r, v in test.registers.items()
             if r.thread != gone
         },
         handlers=[
-            h if h.thread is None else replace(h, thread=number(h.thread)) for h in test.handlers
+            h if h.thread is None else h._replace(thread=number(h.thread)) for h in test.handlers
         ],
     )
 
@@ -228,7 +228,7 @@ def _operands(test: Litmus) -> Iterator[Litmus]:
             for match in _NUMBER.finditer(cell.text):
                 for number in _smaller_numbers(int(match[0], 0)):
                     text = f"{cell.text[: match.start()]}{number}{cell.text[match.end() :]}"
-                    column = _put(cells, index, replace(cell, text=text))
+                    column = _put(cells, index, cell._replace(text=text))
                     yield _with(test, threads=_put(test.threads, thread, column))
 
 

@@ -325,7 +325,7 @@ class _Builder:
         text = " ".join(c.text for c in cells)
         free = next(f"r{n}" for n in range(30, 0, -1) if not re.search(rf"\br{n}\b", text))
         guest.renamed[r0] = Register(thread, free)
-        return [replace(c, text=_REGISTER_0.sub(free, c.text)) for c in cells]
+        return [c._replace(text=_REGISTER_0.sub(free, c.text)) for c in cells]
 
     def _place_handlers(self, guest: Guest) -> list[int]:
         """Put handlers at their vectors; returns the addresses of their instructions."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,8 +20,7 @@ HOSTS = ("power7", "power8", "power9")
 # ---- what a condition can look at ----------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Register:
+class Register(NamedTuple):
     """A register of one thread: `0:r5`, `1:lr`."""
 
     thread: int
@@ -31,8 +30,7 @@ class Register:
         return f"{self.thread}:{self.name}"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Location:
+class Location(NamedTuple):
     """A cell of shared memory, by its name: `[x]`."""
 
     name: str
@@ -50,9 +48,10 @@ class GhostKind(enum.StrEnum):
     LOST = "lost"  # blocked although a doorbell, prod or interrupt is pending for it: 0 or 1
     TRAP = "trap"  # exits to the hypervisor, or interrupts, by the vector given
 
+    __hash__ = str.__hash__  # in C; an enumeration's own is not
 
-@dataclass(frozen=True, slots=True, order=True)
-class Ghost:
+
+class Ghost(NamedTuple):
     """`taken(1)`, `pend(0)`, `trap(0,0xf80)`."""
 
     kind: GhostKind
@@ -223,8 +222,7 @@ class Prohibition:
 # ---- the program ---------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+class Cell(NamedTuple):
     """One instruction or label as it stands in a column, and where (both count from 1)."""
 
     text: str
@@ -247,8 +245,7 @@ class CellType(enum.Enum):
         self.signed = signed
 
 
-@dataclass(frozen=True, slots=True)
-class Handler:
+class Handler(NamedTuple):
     """What a thread, or every thread, does in an interrupt."""
 
     vector: int

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from emu.fuzz.programs import Op, Program
+from emu.fuzz.agreement import PUNCTUAL
+from emu.fuzz.programs import Bounds, Op, Program
 from emu.fuzz.reference.doorbells import ALLOWED, NOTHING, STRICT, Manner, ends
+from emu.fuzz.strategies import drawn as programs_of
 
 LIMIT = 20_000
 HOSTS = ("power7", "power8", "power9")
@@ -118,3 +120,17 @@ def test_a_decrementer_that_runs_out_ends_a_cede(host):
 
 def test_more_states_than_the_limit_are_no_answer():
     assert ends(program([("store", 0)] * 5, [("load", 0)] * 5), LATE, 10) is None
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_what_is_possible_with_nothing_left_open_is_possible_in_any_manner(host):
+    compared = 0
+    for each in programs_of(host, Bounds(threads=2), 11, 60):
+        strict, allowed = ends(each, STRICT[host], 500), ends(each, ALLOWED[host], 5000)
+        if strict is None or allowed is None:
+            continue
+        compared += 1
+        assert strict <= allowed, each
+        if host == "power9":
+            assert strict <= (ends(each, PUNCTUAL, 5000) or strict), each
+    assert compared >= 30
