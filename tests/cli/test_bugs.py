@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from processes import PATIENCE_S, alive_in_group, wait_until
 
-from emu.explore.zoo import ZOO
+from emu.explore.zoo import ZOO, matrix
+from emu.explore.zoo.matrix import LostError
 
 
 def test_the_list_names_every_bug(emu):
@@ -115,6 +116,11 @@ def test_the_matrix_is_the_same_on_several_processes(emu, guests, monkeypatch):
         return re.sub(r"[0-9.]+ s ", "", ended.out)
 
     assert found("--jobs", 2) == found()
+
+
+def test_a_process_that_dies_is_no_row():
+    with pytest.raises(LostError, match="the process that ran lost-kick has died"):
+        list(matrix._on_processes(sys.exit, [ZOO["lost-kick"]], 1))
 
 
 @pytest.mark.parametrize("when", ["starting", "at work"])

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import multiprocessing
 import statistics
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
+from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Final
 
-from emu.errors import ConfigError
+from emu.errors import ConfigError, EmuError
 from emu.explore.litmus.parse import load
 from emu.explore.litmus.run import run
 from emu.explore.litmus.verdict import judge
@@ -25,6 +26,7 @@ from emu.explore.zoo import switched_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from multiprocessing.connection import Connection
     from pathlib import Path
 
     from emu.explore.litmus.model import Litmus
@@ -36,6 +38,10 @@ MAX_RUNS: Final = 500  # of one seed
 MAX_STEPS: Final = 5000  # of one run
 MAX_STATES: Final = 1_000_000
 SAMPLERS: Final = (Algorithm.RANDOM, Algorithm.PCT, Algorithm.POS)
+
+
+class LostError(EmuError):
+    """A process that had a bug to run is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,18 +114,60 @@ def rows(
 
 
 def _on_processes(one: Callable[[Bug], Row], bugs: list[Bug], jobs: int) -> Iterator[Row]:
-    """What `one` makes of each bug, in their order; whoever gives up need not wait."""
+    """What `one` makes of each bug, in their order. Raises what it raises, and LostError.
+
+    Whoever gives up waits for nothing: concurrent.futures has no way to end what is at work.
+    """
     context = multiprocessing.get_context("spawn")
-    others = set(multiprocessing.active_children())
-    with ProcessPoolExecutor(jobs, mp_context=context) as workers:
-        try:
-            with without_interrupts():
-                found = workers.map(one, bugs)
-            yield from found
-        except BaseException:
-            for process in set(multiprocessing.active_children()) - others:
-                process.terminate()
-            raise
+    processes, idle, busy = [], [], {}
+    ready: dict[int, Row] = {}
+    left = 0
+    try:
+        with without_interrupts():
+            for _ in range(min(jobs, len(bugs))):
+                ours, theirs = context.Pipe()
+                process = context.Process(target=_work, args=(theirs, one), daemon=True)
+                process.start()
+                theirs.close()
+                processes.append(process)
+                idle.append(ours)
+        for number in range(len(bugs)):
+            while number not in ready:
+                while idle and left < len(bugs):
+                    idle[-1].send(bugs[left])
+                    busy[idle.pop()] = left
+                    left += 1
+                for pipe in wait(list(busy)):
+                    done = busy.pop(pipe)  # type: ignore[call-overload]  # wait() gives them back
+                    ready[done] = _answer(pipe, bugs[done])  # type: ignore[arg-type]
+                    idle.append(pipe)  # type: ignore[arg-type]
+            yield ready.pop(number)
+    finally:
+        for process in processes:
+            process.terminate()
+            process.join()
+
+
+def _work(pipe: Connection, one: Callable[[Bug], Row]) -> None:
+    """A process's life: bugs in, rows or an error out, until nobody asks any more."""
+    with suppress(EOFError):
+        while True:
+            bug = pipe.recv()
+            try:
+                answer: Row | EmuError = one(bug)
+            except EmuError as error:
+                answer = error
+            pipe.send(answer)
+
+
+def _answer(pipe: Connection, bug: Bug) -> Row:
+    try:
+        answer: Row | EmuError = pipe.recv()
+    except (EOFError, OSError):
+        raise LostError(f"the process that ran {bug.name} has died") from None
+    if isinstance(answer, EmuError):
+        raise answer
+    return answer
 
 
 def row(bug: Bug, tests: dict[str, Litmus], *, every_test: bool) -> Row:
