@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -27,7 +28,7 @@ from emu.cli.exit_codes import (
 from emu.errors import AssemblyError, ConfigError, EmuError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 CORE = "emu.core._emu"
 
@@ -93,6 +94,20 @@ def complain(message: str) -> None:
         click.echo(message, err=True)
 
 
+@contextlib.contextmanager
+def deaf_to_ctrl_c() -> Iterator[None]:
+    """Within this context a SIGINT does nothing."""
+    try:
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    except ValueError:  # not the main thread, which is the one that hears of it
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def exit_code_of(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; whatever goes wrong becomes a message on stderr and an exit code."""
     try:
@@ -109,7 +124,8 @@ def exit_code_of(arguments: Sequence[str] | None = None) -> int:
             error.show()
         return EXIT_USAGE
     except (KeyboardInterrupt, click.Abort):
-        complain("emu: interrupted")
+        with deaf_to_ctrl_c():  # one is enough
+            complain("emu: interrupted")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         discard_output()
@@ -157,4 +173,7 @@ def open_standard_streams() -> None:
 def main() -> NoReturn:
     """The entry point of `emu` and `python -m emu`."""
     open_standard_streams()
-    sys.exit(exit_code_of())
+    code = exit_code_of()
+    # What is left is to leave: Python would show where in that a Ctrl-C has found it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    sys.exit(code)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -106,6 +107,20 @@ def test_a_clone_that_is_not_built_says_so(tmp_path):
     )  # fmt: skip
     assert ended.returncode == 70
     assert ended.stderr.startswith(f"emu: the C core is not compiled in {tmp_path}: `make build`")
+
+
+def test_a_second_ctrl_c_while_the_first_is_told_changes_nothing(monkeypatch, capsys):
+    def interrupted(*_arguments, **_options):
+        raise KeyboardInterrupt
+
+    def echo(*arguments, echo=cli.click.echo, **options):
+        signal.raise_signal(signal.SIGINT)
+        echo(*arguments, **options)
+
+    monkeypatch.setattr(cli.emu, "invoke", interrupted)
+    monkeypatch.setattr(cli.click, "echo", echo)
+    assert exit_code_of(["isa"]) == 130
+    assert capsys.readouterr().err == "emu: interrupted\n"
 
 
 def test_a_closed_pipe_ends_the_command_quietly():
