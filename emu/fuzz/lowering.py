@@ -21,7 +21,8 @@ from emu.explore.litmus.model import (
     Register,
 )
 from emu.explore.litmus.text import litmus_text
-from emu.fuzz.programs import CELLS, OPERATIONS, PROBLEM_STATE, XICS, Op, Program
+from emu.fuzz.programs import CELLS, OPERATIONS, PROBLEM_STATE, SPINS, XICS, Op, Program
+from emu.fuzz.reference.doorbells import ALLOWED, goes_round
 from emu.fuzz.words import REGISTERS, text_of
 from emu.isa.interrupts import BY_NAME
 from emu.isa.msr import mask
@@ -112,7 +113,7 @@ def initial_result(name: str) -> int:
 
 def counts_doorbells(program: Program) -> bool:
     """Whether the handler of doorbells counts them."""
-    return program.has("taken")
+    return program.has("taken", "spin_taken")
 
 
 def interrupted_by_devices(program: Program) -> bool:
@@ -137,6 +138,8 @@ def litmus(program: Program, host: str, name: str = "fuzz", *, text: bool = True
         test.header["Core"] = str(program.core)
     if program.has("timer"):
         test.header["Timers"] = "1"
+    if program.has(*SPINS) and goes_round(program, ALLOWED[host]):
+        test.header["Livelock"] = "allowed"
     test.threads = [[] for _ in range(count)]
     for thread, place, op in program.operations():
         _write(test, thread, place, op)
@@ -239,9 +242,12 @@ def _write(test: Litmus, thread: int, place: int, op: Op) -> None:
         case "taken":
             lines = [f"mr {operand},{TAKEN}"]
             test.registers[Register(thread, TAKEN)] = 0
+        case "spin_taken":
+            lines = [f"cmpwi {TAKEN},0", "beq- .-4"]
+            test.registers[Register(thread, TAKEN)] = 0
         case "ee" | "prod":
             lines = [f"{op.name} {op.number}"]
-        case "store" | "load" | "wait" | "reserve" | "conditional":
+        case "store" | "load" | "wait" | "spin" | "reserve" | "conditional":
             lines = _storage(test, thread, operand, op)
             value = STORED if op.name == "store" else None
         case "timer":
@@ -276,6 +282,8 @@ def _storage(test: Litmus, thread: int, operand: str, op: Op) -> list[str]:
             return [load]
         case "wait":
             return [load, f"cmpwi {operand},0", "bne- .+8", load]
+        case "spin":
+            return [load, f"cmpwi {operand},0", "beq- .-8"]
         case "reserve":
             return [f"lwarx {operand},0,{address}"]
         case _:

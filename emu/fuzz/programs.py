@@ -74,6 +74,7 @@ OPERATIONS: Final = {
         Operation("user_dpdes", "read DPDES in problem state", 1, reads=True),
         Operation("user_tir", "read TIR in problem state", 1, reads=True),
         Operation("taken", "how many doorbells the thread has taken so far", 2, reads=True),
+        Operation("spin_taken", "wait in a loop for a doorbell to be taken", 1),
         Operation("ee", "switch MSR[EE] on (1) or off (0)", 7, Number.FLAG, native=False),
         Operation("cede", "H_CEDE", 9, native=False),
         Operation("prod", "H_PROD of a vcpu", 5, Number.VCPU, native=False),
@@ -83,6 +84,8 @@ OPERATIONS: Final = {
         Operation("store", "store 1 to a cell", 5, Number.CELL, native=False),
         Operation("load", "load a cell", 5, Number.CELL, native=False, reads=True),
         Operation("wait", "load a cell, and once more if it is 0", 2, Number.CELL, native=False,
+                  reads=True),
+        Operation("spin", "load a cell until it is not 0", 2, Number.CELL, native=False,
                   reads=True),
         Operation("reserve", "lwarx of a cell", 2, Number.CELL, native=False, reads=True),
         Operation("conditional", "stwcx. of 2 to a cell, and whether it stored", 2, Number.CELL,
@@ -94,17 +97,18 @@ OPERATIONS: Final = {
 # What operations are about: many a program is about one thing, or two or three.
 FAMILIES: Final = (
     ("send", "send_upper", "send_payload", "bad_type", "bad_tag", "clear", "bad_clear"),
-    ("dpdes", "tir", "taken"),
+    ("dpdes", "tir", "taken", "spin_taken"),
     ("user_send", "user_clear", "user_dpdes", "user_tir"),
     ("ee",),
     ("cede", "prod"),
     ("timer", "ipi", "accept"),
-    ("store", "load", "wait", "reserve", "conditional"),
+    ("store", "load", "wait", "spin", "reserve", "conditional"),
     ("word",),
 )
 SENDS: Final = ("send", "send_upper", "send_payload")
 PROBLEM_STATE: Final = ("user_send", "user_clear", "user_dpdes", "user_tir")
 POLICIES: Final = ("entry_exit:count",)  # of POWER7 and POWER8; the default is not named
+SPINS: Final = ("spin", "spin_taken")  # operations that may take for ever
 XICS: Final = ("ipi", "accept")  # operations that use the interrupt controller
 # Agents. Those that name no vcpu, as they are about the whole VM.
 WHOLE_VM: Final = ("migrate", "from-power8", "from-power9")
@@ -235,7 +239,7 @@ def smaller(program: Program) -> Iterator[Program]:
     for thread, place, op in program.operations():
         if op.name in ("send_upper", "send_payload"):
             yield _with(program, thread, place, (Op("send", op.number),))
-        elif op.name in ("wait", "reserve"):
+        elif op.name in ("wait", "spin", "reserve"):
             yield _with(program, thread, place, (Op("load", op.number),))
         elif op.name == "clear" and op.number:
             yield _with(program, thread, place, (Op("clear"),))

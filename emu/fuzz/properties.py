@@ -24,7 +24,7 @@ from emu.fuzz.agreement import (
     within_architecture,
 )
 from emu.fuzz.lowering import UNREAD, result_register
-from emu.fuzz.programs import PASSING, PROBLEM_STATE, SENDS, Op, Program, without
+from emu.fuzz.programs import PASSING, PROBLEM_STATE, SENDS, SPINS, Op, Program, without
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -83,7 +83,7 @@ def _certain(program: Program) -> set[int]:
         if thread in stopped:
             continue
         for op in ops:
-            if op.name == "cede":
+            if op.name in ("cede", *SPINS):
                 break  # what follows may never come
             target = program.target(thread, op)
             if target is not None:
@@ -206,16 +206,16 @@ PROPERTIES: Final = {
             "no host thread waits for ever for what is owed to it",
             "Looked for in every end state: host code that waits at a place where somebody must "
             "answer, such as for an IPI, a sibling's exit or a lock. And in every run without an "
-            "end: nobody goes round for ever while whoever can step does (the programs have no "
-            "loops of their own).",
+            "end: nobody goes round for ever while whoever can step does, but in loops of the "
+            "program that in the naive reference may never end either.",
             rules=("deadlock", LIVELOCK),
         ),
         Property(
             "no-lost-doorbell",
             "a doorbell that was sent is taken, cleared by its target, or pending",
-            "Of threads that are sent one in every run (the send comes before its sender's first "
-            "cede) and never clear any: in no end state have they taken none and have none "
-            "pending. Events from outside, such as a migration, do not change that.",
+            "Of threads that are sent one in every run (the send comes before its sender first "
+            "waits for anything) and never clear any: in no end state have they taken none and "
+            "have none pending. Events from outside, such as a migration, do not change that.",
             check=_kept,
         ),
         Property(

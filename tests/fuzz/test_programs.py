@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -170,3 +171,35 @@ def test_a_thread_may_be_stopped_before_it_comes_to_its_end():
         ends = {(s[Location("x")], s[pend(1)], s[Location("y")]) for s in states}
         assert ends <= {(0, 0, 0), (1, 0, 0), (1, 1, 0), (1, 1, 1)}
         assert {pending for _, pending, _ in ends} == {0, 1}
+
+
+SPINNING = {
+    "spin": Program(((Op("spin", 0),), (Op("store", 0),)), 2, (False, False)),
+    "spin_taken": Program(((Op("spin_taken"),), (Op("send", 0),)), 2, (True, False)),
+}
+FOR_EVER = {
+    "spin": Program(((Op("spin", 0),), (Op("store", 1),)), 2, (False, False)),
+    "spin_taken": Program(((Op("spin_taken"),), (Op("send", 0),)), 2, (False, False)),
+}
+
+
+@pytest.mark.parametrize("host", DOORBELL_HOSTS)
+@pytest.mark.parametrize("name", SPINNING)
+def test_a_loop_that_must_end_does_and_another_may_go_round_for_ever(name, host):
+    result = run(litmus(SPINNING[name], host), Options(), host)
+    assert result.complete
+    assert not result.violations
+    assert len(result.outcomes) == 1
+    result = run(litmus(FOR_EVER[name], host), Options(), host)
+    assert result.complete
+    assert not result.violations
+    assert not result.outcomes
+
+
+def test_a_loop_that_must_end_and_does_not_is_a_breach():
+    """POWER8 does not lose the store; a vcpu that is stopped before it never makes it."""
+    stopped = replace(SPINNING["spin"], agents=("stop:1",))
+    assert litmus(stopped, "power9").header["Livelock"] == "allowed"
+    judged = litmus(stopped, "power9")
+    del judged.header["Livelock"]
+    assert [v.rule for v in run(judged, Options(), "power9").violations] == ["livelock"]

@@ -9,6 +9,7 @@ are those that any machine must be able to show, with a host's they are all that
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from emu.fuzz.programs import Program
 
+MAX_STATES: Final = 500  # of a program that is compared
 STORED, STORED_CONDITIONALLY = 1, 2
 NOTHING: Final = -1  # no cell is reserved; no result was read
 
@@ -128,9 +130,19 @@ class End(NamedTuple):
     traps: tuple[int, ...]
 
 
-def ends(program: Program, manner: Manner, limit: int) -> frozenset[End] | None:
+def ends(program: Program, manner: Manner, limit: int = MAX_STATES) -> frozenset[End] | None:
     """Every end state of a program; None if there are more states on the way than the limit."""
-    return _Model(program, manner).ends(limit)
+    return _explored(program, manner, limit)[0]
+
+
+def goes_round(program: Program, manner: Manner) -> bool:
+    """Whether a thread may wait in a loop for ever; so it is if there are too many states."""
+    return _explored(program, manner, MAX_STATES)[1]
+
+
+@lru_cache(maxsize=8)  # the same program is asked about in a row
+def _explored(program: Program, manner: Manner, limit: int) -> tuple[frozenset[End] | None, bool]:
+    return _Model(program, manner).explored(limit)
 
 
 class _Model:
@@ -144,9 +156,10 @@ class _Model:
         self.columns = [list(_column(program, thread)) for thread in range(self.count)]
         self.handler = [Step(name) for name in _handler(program)]
 
-    def ends(self, limit: int) -> frozenset[End] | None:
-        """Try every order."""
+    def explored(self, limit: int) -> tuple[frozenset[End] | None, bool]:
+        """Try every order: the end states, and whether somebody waits in a loop for ever."""
         start = self._start()
+        goes_round = False
         known = {start}
         todo = [start]
         found = set()
@@ -158,7 +171,9 @@ class _Model:
                 if following not in known:
                     known.add(following)
                     todo.append(following)
-            if over:
+            if over and self._spins(state):
+                goes_round = True
+            elif over:
                 found.add(self._end(state))
             if self.manner.spurious:
                 for thread, now in enumerate(state.threads):
@@ -168,8 +183,15 @@ class _Model:
                             known.add(following)
                             todo.append(following)
             if len(known) > limit:
-                return None
-        return frozenset(found)
+                return None, True
+        return frozenset(found), goes_round
+
+    def _spins(self, state: State) -> bool:
+        """Whether a thread is in a loop of which nothing can let it out any more."""
+        return any(
+            not (now.ceded or now.stopped) and self._next(thread, now) in ("spin", "spin_taken")
+            for thread, now in enumerate(state.threads)
+        )
 
     def _start(self) -> State:
         threads = tuple(
@@ -373,6 +395,13 @@ class _Model:
                 yield _with(state, thread, _read_into(after, step.place, thread % self.smt))
             case "taken":
                 yield _with(state, thread, _read_into(after, step.place, now.taken))
+            case "spin_taken":
+                if now.taken:
+                    yield _with(state, thread, after)
+            case "spin":
+                if state.memory[step.number]:
+                    read = _read_into(after, step.place, state.memory[step.number])
+                    yield _with(state, thread, read)
             case "load" | "reserve":
                 value = state.memory[step.number]
                 reserved = step.number if step.name == "reserve" else now.reserved
