@@ -30,6 +30,7 @@ from emu.explore.schedule import parse_short, short_text
 from emu.explore.search import UNLIMITED, ChoiceKind, Options
 from emu.explore.walks import INVARIANT, breach_of
 from emu.explore.zoo import switched_on
+from emu.hv.ops import CompareAndSet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -176,10 +177,30 @@ def with_trail(case: Case) -> Case:
         return case
     done = _follow(scene_of(case), case)
     if not done.reproduced:
+        case = replace(case, schedule=(*done.schedule, *_at_locks(done)))
+        done = _follow(scene_of(case), case)
+    if not done.reproduced:
         raise ReplayError(f"the schedule does not lead to it: {case.expected}")
     if len(done.told) > MAX_TRAIL:
         return case
     return replace(case, trail=tuple(map(_trail_of, done.told)))
+
+
+def _at_locks(done: Replay) -> list[Choice]:
+    """The steps left after a schedule in which somebody finds a lock taken.
+
+    To a search he stands still before it; in the finest steps he asks for the lock once more.
+    """
+    host = done.scene.host
+    if host is None or not done.case.at_end or done.case.loop or done.case.invariant:
+        return []
+    found = []
+    for choice in done.scene.search.choices():
+        node = host.words[host.node_ref(choice.actor)]
+        op = host.automaton.op(node) if node else None
+        if isinstance(op, CompareAndSet) and host.words[op.ref] != op.old:
+            found.append(choice)
+    return found
 
 
 def _trail_of(told: Told) -> str:

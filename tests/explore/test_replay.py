@@ -10,8 +10,9 @@ from emu.explore.case import case_text, parse_case
 from emu.explore.litmus.parse import parse
 from emu.explore.litmus.run import run
 from emu.explore.replay import case_of, replay
-from emu.explore.schedule import parse_short
+from emu.explore.schedule import parse_short, short_text
 from emu.explore.search import Choice, ChoiceKind, Options
+from emu.explore.zoo import switched_on
 
 BOTH_READ = """PPC both-read
 SMT=2
@@ -148,3 +149,22 @@ def test_a_run_that_is_not_determined_is_noticed(both_read, monkeypatch):
     monkeypatch.setattr(replaying, "scene_of", scene_of)
     with pytest.raises(ReplayError, match="two different states"):
         replay(both_read)
+
+
+# Thread 0 waits for ever with the vcore's lock held, and thread 1 for the lock.
+LOCKED = "PPC T\nSMT=2\n{ }\n P0     | P1   ;\n prod 1 | cede ;\n cede   |      ;\nexists (true)\n"
+
+
+def test_who_waits_for_a_lock_asks_for_it_once_more_before_the_end():
+    """A search lets him stand still there, so that step is not in the schedule it gives."""
+    bug, options = "threads-not-grabbed", Options(max_states=60_000)
+    with switched_on([bug]):
+        result = run(parse(LOCKED), options, "power8")
+        deadlocks = [v for v in result.violations if v.rule == "deadlock"]
+        assert len(deadlocks) == 2
+        cases = [case_of(parse(LOCKED), "power8", options, found, [bug]) for found in deadlocks]
+    assert any(
+        short_text(case.schedule) != found.schedule
+        for case, found in zip(cases, deadlocks, strict=True)
+    )
+    assert all(replay(case).reproduced for case in cases)
