@@ -154,6 +154,16 @@ static set_of initials(const dpor *d, uint64_t from, const event *last)
     return begins;
 }
 
+/* Whether the step that is about to be taken could come without the one that made it possible: because of
+ * others that do not need that one either. */
+static int needs_not(const dpor *d, uint64_t from, const event *now)
+{
+    for (uint64_t i = from + 1; i < d->depth; i++)
+        if (!happens_before(&d->events[from], &d->events[i]) && foot_conflict(&d->events[i].touched, &now->touched))
+            return 1;
+    return 0;
+}
+
 /* The clock of the step that is about to be taken, and the races that it is in. */
 static void order(dpor *d)
 {
@@ -173,7 +183,7 @@ static void order(dpor *d)
         int same = e->process == now->process;
         if (now->clock[e->process] >= e->number || (!same && !foot_conflict(&e->touched, &now->touched)))
             continue;
-        if (!same && !(e->woke >> now->process & 1)) {
+        if (!same && (!(e->woke >> now->process & 1) || needs_not(d, i, now))) {
             if (nraces < sizeof races / sizeof *races)
                 races[nraces++] = i;
             else
@@ -266,7 +276,10 @@ static emu_search_verdict step(emu_search *s, dpor *d)
     if (note_state(s, d) < 0)
         return EMU_SEARCH_MEMORY;
     e = &d->events[d->depth - 1];
-    e->woke = d->events[d->depth].enabled & ~e->enabled;
+    set_of enabled = d->events[d->depth].enabled;
+    e->woke = enabled & ~e->enabled;
+    /* Who cannot go on any more may have no step left in this run that would be seen to race with it. */
+    e->backtrack |= e->enabled & ~enabled & ~(1ull << e->process);
     /* It ended the run for everybody: what they would have done, they do first. */
     if (!d->events[d->depth].nchoices || !d->events[d->depth].noted || d->depth >= s->o.max_steps)
         e->backtrack |= e->enabled;

@@ -345,6 +345,8 @@ progress guest_step(emu_search *s, uint32_t actor, uint32_t thread, int first, u
         claim_word(s, actor, ref_of(s, &emu_thread_at(s->m, thread)->hdoorbell), 1);
         claim_word(s, actor, ref_of(s, &emu_thread_at(s->m, thread)->xics_ipi), 1);
     }
+    if (pulled == LEAVES)
+        claim_word(s, actor, ref_of(s, &emu_thread_at(s->m, thread)->hdec_expires), 0);
     if (choice == EMU_CHOICE_LAND || pulled == LEAVES || (pulled == LEAVES_AFTER && !vector))
         return first ? leave_guest(s, actor, thread, first, emu_run(s->m, thread, 1)) : STANDS;
     if (vector)

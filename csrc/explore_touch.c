@@ -83,6 +83,7 @@ static void guest_foot(const emu_search *s, uint32_t thread, foot *f)
     if (s->e) {                    /* they decide whether the thread may, or must, leave the guest */
         add_word(s, f, (uint64_t)(&t->hdoorbell - s->words), 0);
         add_word(s, f, (uint64_t)(&t->xics_ipi - s->words), 0);
+        add_word(s, f, (uint64_t)(&t->hdec_expires - s->words), 0);
         add_sent(s, f, thread);
     }
     if (interrupt_of(s, thread, v)) {

@@ -288,6 +288,8 @@ class Host:
             host |= {cpu.thread.hdoorbell, cpu.thread.xics_ipi}
             if not self.generation.independent_threads:
                 host.add(cpu.subproc.dpdes)
+                if self.policy.entry_exit == "count":  # who exits first sets the others' HDEC to 0
+                    host.add(cpu.thread.hdec_expires)
         return frozenset(host)
 
     def node_ref(self, actor: int) -> int:

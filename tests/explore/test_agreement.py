@@ -64,20 +64,24 @@ def litmus(drawn):
     )
 
 
-def found(drawn, host, options):
-    result = run(litmus(drawn), replace(options, spurious=True), host)
+def found(make, host, options):
+    result = run(make(), replace(options, spurious=True), host)
     rules = {violation.rule for violation in result.violations}
     return result, ({str(outcome) for outcome in result.outcomes}, rules - {"livelock"})
 
 
 def agree(drawn, host):
-    whole, expected = found(drawn, host, Options(max_states=ENOUGH))
+    agree_on(lambda: litmus(drawn), host)
+
+
+def agree_on(make, host):
+    whole, expected = found(make, host, Options(max_states=ENOUGH))
     if not whole.complete:
         return
     for options in (Options(ample=False), Options(algorithm=Algorithm.BFS)):
-        assert found(drawn, host, options)[1] == expected, options
+        assert found(make, host, options)[1] == expected, options
     for options in (Options(algorithm=Algorithm.DPOR, max_states=STEPS), Options(preemptions=2)):
-        other, seen = found(drawn, host, options)
+        other, seen = found(make, host, options)
         assert seen[0] <= expected[0], options
         assert seen[1] <= expected[1], options
         if other.complete:
@@ -106,3 +110,49 @@ def test_searches_agree_on_the_hypervisors_code(host, drawn):
 def test_a_message_arrives_at_the_latest_when_its_sender_leaves_the_guest():
     """So leaving is no step that commutes with what the other thread sees of its doorbell."""
     agree((["read"], ["send", "cede"]), "power8")
+
+
+TWO_CLOCKS = """PPC T
+SMT=1
+EE=1
+Timers=1
+{ 0:r9=100; 1:r9=100; 0:r8=0x7fffffff; 1:r8=0x7fffffff; }
+ P0       | P1       ;
+ mtdec r9 | mtdec r9 ;
+handler decrementer { mtdec r8; li r7,1; rfid }
+locations [0:r7; 1:r7]
+exists (true)
+"""
+PULLED_OUT = """PPC T
+SMT=4
+EE=1,0
+Policy=entry_exit:count
+{ }
+ P0   | P1     ;
+ cede | prod 1 ;
+locations [blocked(0)]
+exists (true)
+"""
+TAKEN_AWAY = """PPC T
+SMT=2
+{ 1:r4=db(0); }
+ P0   | P1         ;
+ cede | msgsndp r4 ;
+      | prod 0     ;
+handler doorbell { rfid }
+locations [taken(0)]
+exists (true)
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "host"),
+    [
+        pytest.param(TWO_CLOCKS, "power9", id="either of two decrementers lets time pass"),
+        pytest.param(TWO_CLOCKS, "power8", id="and on power8"),
+        pytest.param(PULLED_OUT, "power7", id="an HDEC that another sets ends a stay"),
+        pytest.param(TAKEN_AWAY, "power9", id="a sleeper that either of two wakes"),
+    ],
+)
+def test_who_can_be_woken_by_either_of_two_need_not_wait_for_both(text, host):
+    agree_on(lambda: parse(text), host)
