@@ -13,8 +13,8 @@ from typing import Final
 from emu.explore.litmus.problems import Problem
 
 KEYS: Final = (
-    "Hosts", "SMT", "EE", "Endian", "Start", "Policy", "Agent", "Timers", "Limit", "Livelock",
-    "Core",
+    "Hosts", "SMT", "EE", "Endian", "Start", "Policy", "Core", "Agent", "Timers", "Limit",
+    "Livelock",
 )  # fmt: skip
 # What herdtools7 writes and reads; nothing of it changes what a test means here.
 HERD_KEYS: Final = frozenset({
