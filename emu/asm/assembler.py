@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from . import directives
 from .cfi import check_closed
 from .diagnostics import suggestion
-from .encode import BRANCHES, REGISTERS, EncodeError, encode, fit, pattern_of, slots_for
-from .encoding import encode_mistake, flatten
+from .encode import REGISTERS
 from .frame_tables import write_frames
+from .instructions import instruction
 from .macros import (
     CLOSERS,
     OPENERS,
@@ -22,23 +22,16 @@ from .macros import (
     substitute,
 )
 from .millicode import millicode
-from .modifiers import BRANCH_MODIFIERS, HALVES, MODIFIERS
 from .scan import Statement, split_line, split_statement
-from .sections import SHT_NOBITS
 from .source import Line, Via, physical_lines
-from .state import InsnFixup, MistakeError, State, TooManyErrorsError
+from .state import MistakeError, State, TooManyErrorsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from emu.isa.operands import Operand as Slot
-
-    from .encode import Slots
     from .expressions import Code
-    from .parse import Operand, Postfix
-    from .sections import Place
-    from .symbols import Symbol
+    from .parse import Postfix
 
 MAX_DEPTH = 100  # macros in macros, includes in includes
 MAX_EXPANSION = 1_000_000  # statements that macros and repetitions may produce
@@ -261,7 +254,7 @@ class Assembler(State):
             elif head[0] == "." or head == "=":
                 self._directive(statement)
             else:
-                self._instruction(statement)
+                instruction(self, statement)
         except MistakeError as mistake:
             self.report_mistake(self.line, mistake, statement.head_column, len(statement.head))
 
@@ -451,154 +444,3 @@ class Assembler(State):
             del self.conditionals[frame.conditionals :]
             if not frame.rest:
                 return
-
-    # -- instructions
-
-    def _instruction(self, statement: Statement) -> None:
-        operands = self.operands(statement)
-        try:
-            slots = slots_for(statement.head, pattern_of(operands))
-        except EncodeError as error:
-            raise self._unfit(statement, operands, error) from None
-        values: list[int | Code] = []
-        modifiers: list[str] = []
-        pure = constant = True
-        for index, (operand, code, is_base) in enumerate(flatten(operands)):
-            value, simple = self._operand(statement, operand, code, slots, index)
-            modifier = ""
-            if operand.modifier >= 0 and not is_base:
-                modifier = self._modifier(statement, operand, slots.slots[index])
-                if isinstance(value, int):
-                    value, modifier = self._modify(
-                        statement, operand, value, modifier, slots, index
-                    )
-            constant = constant and isinstance(value, int)
-            pure = pure and simple
-            values.append(value)
-            modifiers.append(modifier)
-        section = self.section
-        if section.type == SHT_NOBITS:
-            raise self.whole(f"section {section.name} has no contents, no code may stand here")
-        fragment = section.fragment
-        if (len(fragment.data) - fragment.phase) & 3:
-            misplaced = self.whole(
-                "an instruction must stand at a multiple of 4", "it does not", "align with .align 2"
-            )
-            self.emit(bytes(-(len(fragment.data) - fragment.phase) & 3))  # say it once
-            raise misplaced
-        section.align = max(section.align, 4)
-        if constant:
-            try:
-                word = encode(statement.head, slots, values)  # type: ignore[arg-type]
-            except EncodeError as error:
-                raise encode_mistake(self, statement, error) from None
-            data = word.to_bytes(4, self.order)
-            if pure:
-                statement.code = data
-        else:
-            fixup = InsnFixup(
-                self.here(), statement.head, slots, values, modifiers, self.line, statement
-            )
-            self.insn_fixups.append(fixup)
-            data = b"\0\0\0\0"
-        self.emit(data)
-
-    def _operand(
-        self, statement: Statement, operand: Operand, code: Postfix, slots: Slots, index: int
-    ) -> tuple[int | Code, bool]:
-        """An operand's value, and whether it is the same wherever the statement stands."""
-        tokens = statement.tokens
-        assert tokens is not None  # operands() has scanned
-        names = slots.names[index]
-        slot = slots.slots[index]
-        if len(code) == 1 and isinstance(code[0], int):
-            text, kind = tokens.texts[code[0]], tokens.shape[code[0]]
-            if kind == "n":
-                return self.bind(statement, code), True
-            name = text.lower().lstrip("%")
-            if names is not None and name in names:
-                return names[name], True
-            if kind == "r" or (names is not None and text not in self.symbols):
-                raise self._no_register(statement, operand, slot, text, names)
-        if names is None:
-            pure = "s" not in tokens.shape[operand.first : operand.stop]
-            return self.bind(statement, code), pure
-        value = self.known(self._bind_registers(statement, code, names))
-        if value is None:
-            raise self.at(statement, operand, f"{slot.name} must be a {slot.kind.value}")
-        return value, False
-
-    def _bind_registers(
-        self, statement: Statement, code: Postfix, names: Mapping[str, int]
-    ) -> int | Code:
-        """As bind(), where register names are numbers: `4*cr1+eq`."""
-        tokens = statement.tokens
-        assert tokens is not None
-        bound: list[int | str | Place | Symbol] = []
-        for item in code:
-            text = tokens.texts[item] if isinstance(item, int) else ""
-            if text.lower().lstrip("%") in names and not isinstance(item, str):
-                bound.append(names[text.lower().lstrip("%")])
-            elif isinstance(item, int):
-                leaf = self.bind(statement, (item,))
-                bound += leaf if isinstance(leaf, tuple) else (leaf,)
-            else:
-                bound.append(item)
-        return tuple(bound)
-
-    def _no_register(
-        self,
-        statement: Statement,
-        operand: Operand,
-        slot: Slot,
-        text: str,
-        names: Mapping[str, int] | None,
-    ) -> MistakeError:
-        known = suggestion(text.lower().lstrip("%"), names) if names else ""
-        if names is None:
-            return self.at(
-                statement, operand, f"{slot.name} must be a {slot.kind.value}",
-                f"{text} is a register",
-            )  # fmt: skip
-        if text.lower().lstrip("%") in REGISTERS:
-            label = f"{text} is another kind of register"
-        else:
-            label = f"`{text[:40]}` is not one"
-        return self.at(statement, operand, f"{slot.name} must be a {slot.kind.value}", label, known)
-
-    def _modifier(self, statement: Statement, operand: Operand, slot: Slot) -> str:
-        assert statement.tokens is not None
-        text = statement.tokens.texts[operand.modifier].lower()
-        column, width = self.span(statement, operand.modifier, operand.modifier + 1)
-        if text[1:] not in MODIFIERS:
-            raise MistakeError(
-                "no such modifier", column, width, f"`{text[:40]}` is unknown",
-                suggestion(text, [f"@{name}" for name in MODIFIERS]),
-            )  # fmt: skip
-        if (slot.kind in BRANCHES) != (text[1:] in BRANCH_MODIFIERS):
-            raise MistakeError(f"{slot.name} takes no such modifier", column, width, text)
-        return text[1:]
-
-    def _modify(
-        self, statement: Statement, operand: Operand, value: int, modifier: str, slots: Slots,
-        index: int,
-    ) -> tuple[int | Code, str]:  # fmt: skip
-        """The value of a number with a modifier."""
-        if modifier in BRANCH_MODIFIERS:
-            return value, ""
-        if modifier not in HALVES:
-            column, width = self.span(statement, operand.modifier, operand.modifier + 1)
-            raise MistakeError(f"@{modifier} takes a symbol", column, width, "a number is none")
-        return fit(slots.slots[index], HALVES[modifier](value)), ""
-
-    def _unfit(
-        self, statement: Statement, operands: Sequence[Operand], error: EncodeError
-    ) -> MistakeError:
-        """An unknown mnemonic, or one with a wrong operand list."""
-        if error.help or not operands or error.message == "no such instruction":
-            known = error.help
-            if not known and error.message == "no such instruction":
-                known = suggestion(statement.head, self.macros)
-            return self.whole(error.message, error.label, known)
-        column, width = self.span(statement, operands[0].first, operands[-1].stop)
-        return MistakeError(error.message, column, width, error.label)
