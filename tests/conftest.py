@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, settings
 from emu.fuzz import pytest_plugin
 from emu.fuzz.strategies import BACKEND
 
+os.environ["COLUMNS"] = "80"  # of help texts, whatever terminal this runs on
+
 # A machine may be as slow as it likes.
 PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 settings.register_profile("new", PATIENT)

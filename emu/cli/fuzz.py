@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -289,7 +290,7 @@ def _print(total: Batch, elapsed: float, out: Path) -> None:
     for finding in total.findings:
         click.echo(f"{finding.rule} on {finding.host}: {finding.case.expected}\n")
         click.echo(finding.case.assembly)
-        click.echo(f"replay: emu replay {case_path(out, finding)}\n")
+        click.echo(f"replay: emu replay {shlex.quote(str(case_path(out, finding)))}\n")
     for rule, host, what in total.unreplayed:
         click.echo(f"{rule} on {host}, which cannot be replayed: {what}\n")
     click.echo(_progress(total, elapsed))

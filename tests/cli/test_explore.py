@@ -1,6 +1,7 @@
 import itertools
 import json
 import re
+import shlex
 import sys
 
 import pytest
@@ -345,7 +346,7 @@ def test_when_time_runs_out_preemptions_are_bounded_with_what_is_left(emu):
 def test_a_saved_case_needs_no_other_file_and_replays(emu, guests, tmp_path, host):
     done = emu("explore", guests / LOST, "--smt", 2, "--host", host, "--save", tmp_path / "cases")
     (case,) = (tmp_path / "cases").iterdir()
-    assert done.err.splitlines()[-1] == f"replay: emu replay {case}"
+    assert done.err.splitlines()[-1] == f"replay: emu replay {shlex.quote(str(case))}"
     assert ".include" not in case.read_text()
     done = emu("replay", case)
     assert done.code == 7

@@ -6,6 +6,7 @@ import gc
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -46,7 +47,7 @@ def test_a_finding_is_exit_code_7_and_a_case_that_replays(capsys, tmp_path, monk
     assert exit_code_of(["replay", violation["case"]]) == 7
     capsys.readouterr()
     assert exit_code_of(arguments) == 7
-    assert f"replay: emu replay {violation['case']}" in capsys.readouterr().out
+    assert f"replay: emu replay {shlex.quote(violation['case'])}" in capsys.readouterr().out
     suite = ET.fromstring(junit.read_text())  # noqa: S314  our own text
     assert suite.get("failures") == "1"
 

@@ -141,10 +141,10 @@ def test_bad_input_is_exit_code_3_and_does_not_stop_the_rest(emu, mp, tmp_path):
 @pytest.mark.parametrize("command", [["litmus"], ["explore"], ["litmus", "--host", "power8"]])
 def test_a_key_that_means_nothing_is_pointed_out_once(emu, tmp_path, command):
     path = tmp_path / "mp.litmus"
-    path.write_text(MP.replace("PPC MP\n", "PPC MP\nCores=2\n"))
+    path.write_text(MP.replace("PPC MP\n", "PPC MP\nMachines=2\n"))
     done = emu(*command, path, "--json")
     assert done.code == 0
-    assert done.err.count("warning: the key Cores means nothing") == 1
+    assert done.err.count("warning: the key Machines means nothing") == 1
     assert json.loads(done.out)
     path.write_text(MP.replace("PPC MP\n", "PPC MP\nTimer=2\n"))
     done = emu(*command, path)

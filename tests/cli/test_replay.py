@@ -1,6 +1,7 @@
 import itertools
 import json
 import re
+import shlex
 
 import pytest
 
@@ -22,7 +23,7 @@ def case(emu, tmp_path):
     done = emu("litmus", "--host", "power9", "--save", tmp_path / "cases", path)
     assert done.code == 7
     (written,) = (tmp_path / "cases").iterdir()
-    assert done.err == f"replay: emu replay {written}\n"
+    assert done.err == f"replay: emu replay {shlex.quote(str(written))}\n"
     return written
 
 
