@@ -28,7 +28,7 @@ from emu.explore.guest import Asked, Ending, Explored, explore
 from emu.explore.litmus.run import run_within
 from emu.explore.litmus.verdict import judge
 from emu.explore.schedule import parse_short, short_text
-from emu.explore.search import UNLIMITED, Algorithm, Options
+from emu.explore.search import UNLIMITED, Algorithm, Options, effort
 from emu.hv.registers import expectation, shown_registers
 
 if TYPE_CHECKING:
@@ -244,8 +244,8 @@ def _print(found: Explored) -> None:
     if not found.endings and not is_limited(found.cut):
         click.echo("no interleaving comes to an end")
     facts = found.facts
-    states = 0 if facts is None else facts.states
-    click.echo(f"{found.extent}: {states} states", err=True)
+    searched = effort(0, 0) if facts is None else effort(facts.states, facts.steps)
+    click.echo(f"{found.extent}: {searched}", err=True)
 
 
 def _schedule(ending: Ending) -> str:

@@ -31,7 +31,7 @@ from emu.explore.litmus.laboratory import Laboratory
 from emu.explore.litmus.report import herd_text, json_object, junit
 from emu.explore.litmus.run import DEFAULT_HOST, run_within
 from emu.explore.litmus.verdict import judge
-from emu.explore.search import UNLIMITED, Algorithm, Options
+from emu.explore.search import UNLIMITED, Algorithm, Options, effort
 from emu.explore.zoo import ZOO, must_concern, switched_on
 
 if TYPE_CHECKING:
@@ -205,9 +205,10 @@ def _print(result: Result, judgement: Judgement, *, brief: bool) -> None:
         return
     test = result.test
     verdict = "FAILED" if judgement.failures else "ok"
+    searched = effort(result.states, result.transitions)
     click.echo(
         f"{verdict:6} {test.name} {result.host} {judgement.observation} "
-        f"{judgement.positive} {judgement.negative} ({result.states} states, {result.extent})"
+        f"{judgement.positive} {judgement.negative} ({searched}, {result.extent})"
     )
     for failure in judgement.failures:
         click.echo(f"       {failure}")

@@ -185,6 +185,11 @@ class Facts:
     nbytes: int
 
 
+def effort(states: int, steps: int) -> str:
+    """How much was searched: the states that were stored, or the steps where none are."""
+    return f"{states} states" if states else f"{steps} steps"
+
+
 class Found(NamedTuple):
     """An outcome: the raw words of what is shown, how often, and a schedule that leads there."""
 

@@ -161,7 +161,7 @@ def test_a_bound_is_said(emu, mp):
     done = emu("litmus", "--preemptions", "0", mp)
     assert "Search MP exhaustive up to 0 preemptions" in done.out
     done = emu("litmus", "--algorithm", "pct", "--runs", "10", mp)
-    assert "Search MP sampled, 10 runs" in done.out
+    assert re.search("Search MP sampled, 10 runs, [1-9][0-9]* steps, executions counted", done.out)
 
 
 def test_a_bound_that_an_algorithm_cannot_keep_is_usage(emu, mp):
@@ -304,3 +304,10 @@ def test_the_page_of_litmus_tests_shows_a_whole_test_that_passes(emu, tmp_path, 
     command, _, output = shown.partition("\n")
     arguments = command.partition(" | ")[0].split()[1:]
     assert emu(*arguments).out.startswith(output)
+
+
+def test_what_stores_no_states_counts_steps_and_executions(emu, mp):
+    line = re.search("^Search .*$", emu("litmus", "--algorithm", "dpor", mp).out, re.MULTILINE)[0]
+    assert re.fullmatch(
+        "Search MP exhaustive, [1-9][0-9]* steps, executions counted, host power9", line
+    )

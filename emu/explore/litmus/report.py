@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 from emu.explore.litmus.condition import holds
 from emu.explore.litmus.model import Address, Location, Quantifier, Register
 from emu.explore.litmus.verdict import missing
+from emu.explore.search import effort
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,8 +55,9 @@ def herd_text(result: Result, judgement: Judgement) -> str:
 
 def search_words(result: Result) -> str:
     """How far the search went and what the histogram counts."""
-    counted = "end states" if result.complete or result.states else "executions"
-    return f"{result.extent}, {result.states} states, {counted} counted, host {result.host}"
+    counted = "end states" if result.states else "executions"
+    searched = effort(result.states, result.transitions)
+    return f"{result.extent}, {searched}, {counted} counted, host {result.host}"
 
 
 def digest(test: Litmus) -> str:
