@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -59,7 +59,7 @@ def test_types_clauses_and_special_values_survive():
 def test_a_changed_test_is_written_as_changed():
     test = parse(TYPED)
     test.threads[1].append(Cell("msgsndp r30", 1, 1))
-    test.handlers[0] = replace(test.handlers[0], cells=(Cell("msgclrp r30", 1, 1),))
+    test.handlers[0] = test.handlers[0]._replace(cells=(Cell("msgclrp r30", 1, 1),))
     assert isinstance(test.handlers[0], Handler)
     text = litmus_text(test)
     assert "msgsndp r30" in text
