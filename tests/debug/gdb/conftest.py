@@ -2,6 +2,7 @@
 
 import contextlib
 import re
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ C_OPTIONS = [
     "-mno-altivec", "-mno-vsx", "-nostdlib", "-static", "-Wl,-Ttext=0x10000",
     "-Wl,--build-id=none",
 ]  # fmt: skip
-STUB = f"{sys.executable} -m emu gdb"
+STUB = f"{shlex.quote(sys.executable)} -m emu gdb"
 QUIET = ["-nx", "-q", "-ex", "set height 0", "-ex", "set width 0", "-ex", "set style enabled off",
          "-ex", "set confirm off"]  # fmt: skip
 
@@ -42,6 +43,11 @@ class Said:
     def sent(self, pattern):
         """Whether gdb sent a packet that matches, answered or not."""
         return re.search(rf"^<- {pattern}$", self.packets, re.MULTILINE) is not None
+
+
+def quote(path):
+    """A path in a command that gdb gives to the shell."""
+    return shlex.quote(str(path))
 
 
 def assembled(source, target, endian="big"):
@@ -82,7 +88,7 @@ def gdb(oracle, elf, tmp_path):
     def run(*lines, guest="doorbell", endian="big", options="--smt 2", target="remote", more=()):
         program = elf(guest, endian) if isinstance(guest, str) else guest
         log = tmp_path / "packets.log"
-        stub = f"{STUB} --stdio --log {log} {options} {program}"
+        stub = f"{STUB} --stdio --log {quote(log)} {options} {quote(program)}"
         arguments = [command, "-batch", *QUIET, *more, "-ex", f"target {target} | {stub}"]
         for number, line in enumerate(lines):
             if "\n" in line:  # a block: commands of a breakpoint, or Python
@@ -107,7 +113,7 @@ class Server:
 
     def __init__(self, program, *options):
         self.process = subprocess.Popen(
-            [*STUB.split(), "--listen", "127.0.0.1:0", *options, str(program)],
+            [*shlex.split(STUB), "--listen", "127.0.0.1:0", *options, str(program)],
             cwd=ROOT, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         self.greeting = self.process.stderr.readline()

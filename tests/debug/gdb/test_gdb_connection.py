@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from processes import PATIENCE_S, cpu_ticks, wait_until_busy, wait_until_idle
 
-from debug.gdb.conftest import QUIET, ROOT, STUB
+from debug.gdb.conftest import QUIET, ROOT, STUB, quote
 from debug.terminal import Terminal
 
 PROMPT = r"\(gdb\) "
@@ -172,7 +172,7 @@ def test_symbols_of_a_position_independent_program_move_with_it(gdb, oracle, tmp
 
 
 def test_symbols_come_from_the_stub_if_gdb_has_none(oracle, elf):
-    stub = f"target remote | {STUB} --stdio {elf('doorbell')}"
+    stub = f"target remote | {STUB} --stdio {quote(elf('doorbell'))}"
     done = subprocess.run(
         [oracle("gdb-multiarch"), "-batch", *QUIET, "-ex", stub, "-ex", "info address helper",
          "-ex", "info line helper"],

@@ -2,7 +2,7 @@
 
 import pytest
 
-from debug.gdb.conftest import STUB
+from debug.gdb.conftest import STUB, quote
 
 
 @pytest.fixture
@@ -33,9 +33,9 @@ def say(controller):
 
 def test_gdbs_machine_interface_stops_steps_back_looks_and_interrupts(say, elf):
     program = elf("doorbell")
-    say(f"-file-exec-and-symbols {program}")
+    say(f'-file-exec-and-symbols "{program}"')
     say("-gdb-set mi-async on")
-    say(f"-target-select remote | {STUB} --stdio --smt 2 {program}", "connected")
+    say(f"-target-select remote | {STUB} --stdio --smt 2 {quote(program)}", "connected")
     threads = say("-thread-info")["threads"]
     assert [row["name"] for row in threads] == ["vcore0.t0", "vcore0.t1"]
     say("-break-insert helper")
@@ -58,9 +58,9 @@ def test_gdbs_machine_interface_stops_steps_back_looks_and_interrupts(say, elf):
 
 def test_the_machine_interface_interrupts_a_guest_that_never_ends(say, elf):
     program = elf("spin")
-    say(f"-file-exec-and-symbols {program}")
+    say(f'-file-exec-and-symbols "{program}"')
     say("-gdb-set mi-async on")
-    say(f"-target-select remote | {STUB} --stdio --smt 1 {program}", "connected")
+    say(f"-target-select remote | {STUB} --stdio --smt 1 {quote(program)}", "connected")
     say("-exec-continue", "running")
     stopped = say("-exec-interrupt", "stopped")
     assert (stopped["reason"], stopped["signal-name"]) == ("signal-received", "SIGINT")

@@ -5,7 +5,7 @@ import subprocess
 
 from processes import PATIENCE_S
 
-from debug.gdb.conftest import ROOT, STUB, assembled
+from debug.gdb.conftest import ROOT, STUB, assembled, quote
 from emu.debug.gdb.registers import registers_of
 
 PAGE = (ROOT / "docs/gdb.md").read_text()
@@ -24,7 +24,7 @@ def test_the_transcript_is_what_gdb_prints(oracle, tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     program = assembled("guests/token_ring.s", tmp_path / "ring.elf")
     arguments = [oracle("gdb-multiarch"), "-nx", "-q", "-batch", "-ex", "set height 0"]
-    arguments += ["-ex", f"target remote | {STUB} {program} --smt 2 --stdio"]
+    arguments += ["-ex", f"target remote | {STUB} {quote(program)} --smt 2 --stdio"]
     for command in commands:
         arguments += ["-ex", f"echo (gdb) {command}\\n", "-ex", command]
     done = subprocess.run(
