@@ -21,13 +21,12 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from emu.core.engine import StepKind
-from emu.core.watching import StoppedBy
+from emu.core.watching import StoppedBy, Watching
 from emu.errors import ReplayError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from emu.core.watching import Watching
     from emu.hv.host import Host, Outcome, TraceEvent
 
 MOST_KEPT: Final = 128
@@ -359,6 +358,35 @@ class History(ABC):
             if halt.kind == "end":
                 break
         return found
+
+    def nth_last_ready(self, before: int, vcpu: int, count: int) -> int | None:
+        """Find the last position but `count` - 1 below `before` where a vcpu gets ready.
+
+        None: there are fewer. See `Watching` for what that is. Leaves the machine anywhere. Raises
+        KeyboardInterrupt if the user interrupts.
+        """
+        for i in range(bisect_left(self._moments, before, key=_place) - 1, -1, -1):
+            start = self._moments[i].position
+            until = self._moments[i + 1].position if i + 1 < len(self._moments) else before
+            until = min(until, before - 1)
+            seen = FAR - self._pass_ready(start, until, vcpu, FAR)
+            if seen >= count:
+                self._pass_ready(start, until, vcpu, seen - count)
+                return self.position
+            count -= seen
+        return None
+
+    def _pass_ready(self, start: int, until: int, vcpu: int, passes: int) -> int:
+        """Go from one position towards another until a vcpu is ready once more than `passes`.
+
+        Returns how many passes are left.
+        """
+        self.goto(start)
+        watching = Watching(ready=vcpu, passes=passes)
+        halt = self.forward(until, watching=watching)
+        if halt.kind == "interrupted":
+            raise KeyboardInterrupt
+        return watching.passes
 
     def _moment_at(self, position: int) -> Moment:
         return self._moments[bisect_right(self._moments, position, key=_place) - 1]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from emu.core.watching import StoppedBy, Watching
 from emu.debug.advancing import NEAR, OWN_STEPS, settle
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from emu.debug.session import Session
 
 
+FEW: Final = 32  # steps, each of which is found nearby sooner than all are counted
+
+
 class Return:
     """Moves a session back; what it answers is not yet where the session has come to rest."""
 
@@ -31,6 +34,24 @@ class Return:
         vcpu = session.vcpu.index
         watching = Watching(ready=vcpu)
         return self._last(watching, lambda halt: halt.by is StoppedBy.READY)
+
+    def steps_back(self, count: int) -> Stop:
+        """Undo so many steps of the current vcpu; many are counted first."""
+        session = self._session
+        here, stop = session.position, Stop("step")
+        if count <= FEW:
+            for _ in range(count):
+                stop = self.one_back()
+                if stop.kind != "step":
+                    break
+            return stop
+        try:
+            found = session.timeline.nth_last_ready(here, session.vcpu.index, count)
+        except KeyboardInterrupt:
+            session.timeline.goto(here)
+            return Stop("interrupted", "interrupted")
+        session.timeline.goto(found or 0)
+        return Stop("step") if found else Stop("begin", AT_THE_BEGINNING)
 
     def one_host_step_back(self) -> Stop:
         """Undo one step of the current vcpu, of any kind."""

@@ -285,7 +285,7 @@ class Session:
 
     def reverse_stepi(self, count: int = 1) -> Stop:
         """Undo stepi: be where the current vcpu was about to do what it did last."""
-        return self._arrive(self._times(count, self._return.one_back))
+        return self._arrive(self._return.steps_back(count))
 
     def reverse_hstep(self, count: int = 1) -> Stop:
         """Undo single steps of the current vcpu."""

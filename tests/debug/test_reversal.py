@@ -13,6 +13,7 @@ from debug.test_session import program_of, random_guest
 from emu.debug import injecting
 from emu.debug.expression import parse
 from emu.debug.migrating import migrate
+from emu.debug.returning import FEW
 from emu.debug.session import Session
 from emu.debug.stops import Catchpoint
 from emu.errors import EmuError
@@ -75,6 +76,27 @@ def test_many_steps_at_once_are_as_many_one_by_one(seed, host):
     session.select(vcpu)
     stop = session.stepi(count)
     assert (state(session), session.vcpu.index, stop.kind) == one_by_one
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("seed", range(4))
+def test_many_steps_back_at_once_are_as_many_one_by_one(seed, host):
+    source = random.Random(seed)
+    session = a_session(source, host)
+    session.stepi(source.randrange(400))
+    here, vcpu = session.position, session.vcpu.index
+    for count in (FEW + 1, source.randrange(FEW + 2, 300), 100_000):
+        for _ in range(count):
+            stop = session.reverse_stepi()
+            if stop.kind != "step":
+                break
+        one_by_one = state(session), stop.kind
+        session.goto(here)
+        session.select(vcpu)
+        stop = session.reverse_stepi(count)
+        assert (state(session), stop.kind) == one_by_one
+        session.goto(here)
+    assert stop.kind == "begin"
 
 
 def somebody(source, session):
