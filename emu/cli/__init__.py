@@ -76,7 +76,8 @@ def emu() -> None:
 
     Exit codes: 0 fine, or the guest reported 0; 1 the guest reported failure, or an expectation
     failed; 2 usage; 3 bad input; 4 a limit was hit; 5 deadlock; 6 a guest trap that nobody
-    handles; 7 a property is violated; 70 internal error; 130 interrupted.
+    handles; 7 a property is violated; 70 internal error; 130 interrupted; 141 nobody reads the
+    output.
     """
 
 
@@ -146,10 +147,12 @@ def exit_code_of(arguments: Sequence[str] | None = None) -> int:
 
 
 def internal(error: Exception) -> int:
-    """A defect of ours, as a message; the traceback for those who ask."""
+    """What no input should lead to, as a message; the traceback for those who ask."""
     if os.environ.get("EMU_DEBUG"):
         traceback.print_exception(error)
-    if isinstance(error, ModuleNotFoundError) and error.name == CORE:
+    if isinstance(error, MemoryError):
+        complain(f"emu: out of memory{f': {error}' if str(error) else ''}")
+    elif isinstance(error, ModuleNotFoundError) and error.name == CORE:
         complain(
             f"emu: the C core is not compiled in {Path(__file__).parents[2]}: `make build` does "
             "that there, and elsewhere an installed emu has its own"

@@ -69,7 +69,8 @@ def test_what_is_no_command_line_is_a_usage_error(emu, arguments):
         (click.Abort(), 130, "emu: interrupted"),
         (ZeroDivisionError("of a kind"), 70, "emu: internal error: ZeroDivisionError: of a kind"),
         (RecursionError("deep"), 70, "emu: internal error: RecursionError: deep"),
-        (MemoryError(), 70, "emu: internal error: MemoryError: "),
+        (MemoryError(), 70, "emu: out of memory"),
+        (MemoryError("no memory for a search"), 70, "emu: out of memory: no memory for a search"),
     ],
 )
 def test_whatever_goes_wrong_ends_in_a_message_and_a_code(
