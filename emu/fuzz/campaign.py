@@ -118,7 +118,8 @@ class _Campaign:
         if self._next < len(self._given):
             return False
         plan = self.plan
-        late = plan.seconds is not None and time.monotonic() - self._started >= plan.seconds
+        elapsed = time.monotonic() - self._started
+        late = plan.seconds is not None and self._next > 0 and elapsed >= plan.seconds
         return late or (plan.runs is not None and self._programs >= plan.runs)
 
     def _builds_on(self) -> int:

@@ -25,7 +25,7 @@ HOSTS: Final = ("power9", "power8", "power7")  # those with smaller searches fir
 class Plan:
     """What to do. runs: programs, None = until the time is over.
 
-    seconds: after which no chunk begins.
+    seconds: after which no chunk begins but the first.
     """
 
     hosts: tuple[str, ...]
