@@ -26,7 +26,7 @@ def gas(oracle, tmp_path):
         target = tmp_path / "gas.o"
         subprocess.run(
             [as_, "-mpower9", "-mregnames", *options, "-o", target, path],
-            check=True, capture_output=True, timeout=60,
+            check=True, capture_output=True, timeout=120,
         )  # fmt: skip
         assert objcopy
         with target.open("rb") as file:

@@ -54,7 +54,7 @@ def image(request, tmp_path):
 
 def run(*command):
     done = subprocess.run(
-        [*map(str, command)], capture_output=True, text=True, timeout=60, check=True
+        [*map(str, command)], capture_output=True, text=True, timeout=120, check=True
     )
     return done.stdout, done.stderr
 

@@ -19,7 +19,7 @@ def tools(oracle, tmp_path):
     def run(endian, tool, *arguments):
         done = subprocess.run(
             [oracle(f"{TRIPLETS[endian]}-{tool}"), *map(str, arguments)],
-            check=True, capture_output=True, cwd=tmp_path, text=True, timeout=60,
+            check=True, capture_output=True, cwd=tmp_path, text=True, timeout=120,
         )  # fmt: skip
         return done.stdout
 

@@ -82,7 +82,7 @@ def test_debuggers_are_told_of_functions_and_that_nobody_calls_start(endian, ora
     triplet = "powerpc64-linux-gnu" if endian == "big" else "powerpc64le-linux-gnu"
     done = subprocess.run(
         [oracle(f"{triplet}-readelf"), "--debug-dump=info,frames", tmp_path / "f.elf"],
-        check=True, capture_output=True, text=True, timeout=60,
+        check=True, capture_output=True, text=True, timeout=120,
     )  # fmt: skip
     assert "arning" not in done.stderr
     assert re.findall(r"DW_AT_name +: (\w+)\n", done.stdout) == ["_start", "f"]

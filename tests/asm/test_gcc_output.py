@@ -134,7 +134,7 @@ def test_debuggers_find_the_lines_of_c_programs(tools, oracle, tmp_path):
     path.write_bytes(write_elf(program, debug=True))
     out = subprocess.run(
         [oracle("gdb-multiarch"), "-nx", "-batch", "-ex", "info line main", path],
-        capture_output=True, text=True, check=True, timeout=60,
+        capture_output=True, text=True, check=True, timeout=120,
     ).stdout  # fmt: skip
     lines = PROGRAMS[0].read_text().splitlines()
     number = next(n for n, text in enumerate(lines, 1) if text == "int main(void)")
@@ -144,6 +144,6 @@ def test_debuggers_find_the_lines_of_c_programs(tools, oracle, tmp_path):
     assert main.file.endswith(PROGRAMS[0].name)
     readelf = subprocess.run(
         [oracle("powerpc64le-linux-gnu-readelf"), "-aW", "--debug-dump", path],
-        capture_output=True, text=True, check=True, timeout=60,
+        capture_output=True, text=True, check=True, timeout=120,
     )  # fmt: skip
     assert "arning" not in readelf.stdout + readelf.stderr

@@ -25,7 +25,7 @@ def tools(oracle, tmp_path):
         command = oracle(f"{TRIPLETS[endian]}-{tool}")
         return subprocess.run(
             [command, *map(str, arguments)], check=True, capture_output=True, cwd=tmp_path,
-            text=True, timeout=60,
+            text=True, timeout=120,
         )  # fmt: skip
 
     return run
@@ -113,7 +113,7 @@ def test_our_object_links_with_c_and_runs(tools, oracle, tmp_path):
     (tmp_path / "ours.o").write_bytes(assemble_object(ASSEMBLY, endian="little").data)
     (tmp_path / "main.c").write_text(C)
     tools("little", "gcc", "-static", "-nostdlib", "-O1", "-o", "both", "main.c", "ours.o")
-    done = subprocess.run([oracle("qemu-ppc64le"), tmp_path / "both"], check=False, timeout=60)
+    done = subprocess.run([oracle("qemu-ppc64le"), tmp_path / "both"], check=False, timeout=120)
     assert done.returncode == 55
 
 

@@ -152,7 +152,7 @@ def test_the_page_shows_what_the_commands_print():
         command, _, output = part.partition("\n")
         script = f'emu() {{ "{sys.executable}" -m emu "$@"; }}\n{command}'
         shown = subprocess.run(
-            ["bash", "-c", script], capture_output=True, text=True, timeout=60, check=False,
+            ["bash", "-c", script], capture_output=True, text=True, timeout=120, check=False,
             cwd=Path(__file__).resolve().parents[2],
         )  # fmt: skip
         assert shown.stdout == output

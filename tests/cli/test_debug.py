@@ -11,7 +11,7 @@ def debug(*arguments, commands=()):
     lines = [part for command in commands for part in ("--ex", command)]
     return subprocess.run(
         [sys.executable, "-m", "emu", "debug", *arguments, "--batch", *lines],
-        capture_output=True, text=True, timeout=60, cwd=ROOT, check=False,
+        capture_output=True, text=True, timeout=120, cwd=ROOT, check=False,
     )  # fmt: skip
 
 

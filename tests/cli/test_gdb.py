@@ -14,7 +14,7 @@ READ_ALL = b"$g#67"
 def emu_gdb(*arguments, said=b"", output=subprocess.PIPE):
     return subprocess.run(
         [sys.executable, "-m", "emu", "gdb", *GUEST, *arguments],
-        input=said, stdout=output, stderr=subprocess.PIPE, timeout=60, check=False, cwd=ROOT,
+        input=said, stdout=output, stderr=subprocess.PIPE, timeout=120, check=False, cwd=ROOT,
     )  # fmt: skip
 
 

@@ -47,7 +47,7 @@ def opened(path, *commands):
     arguments = [part for command in commands for part in ("--ex", command)]
     return subprocess.run(
         [sys.executable, "-m", "emu", "replay", str(path), "--debug", "--batch", *arguments],
-        capture_output=True, text=True, timeout=60, cwd=ROOT, check=False,
+        capture_output=True, text=True, timeout=120, cwd=ROOT, check=False,
     )  # fmt: skip
 
 
@@ -83,7 +83,7 @@ def lost_update(tmp_path_factory):
     found = subprocess.run(
         [sys.executable, "-m", "emu", "explore", "guests/racy/lost_update.s", "--smt", "2",
          "--save", str(folder)],
-        capture_output=True, text=True, timeout=60, cwd=ROOT, check=False,
+        capture_output=True, text=True, timeout=120, cwd=ROOT, check=False,
     )  # fmt: skip
     assert found.returncode == 7, found.stderr
     return next(folder.iterdir())

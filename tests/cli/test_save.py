@@ -11,7 +11,7 @@ GUESTS = Path(__file__).parents[2] / "guests"
 
 def emu(*arguments):
     command = [sys.executable, "-m", "emu", "run", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 
 @pytest.mark.parametrize("hosts", [("power9", "power8"), ("power8", "power9")], ids="-".join)

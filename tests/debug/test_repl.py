@@ -275,7 +275,7 @@ def test_a_prompt_without_a_terminal_is_plain():
 
 def emu_debug(*arguments, **options):
     return subprocess.run(
-        [*DEBUG, *map(str, arguments)], capture_output=True, text=True, timeout=60, cwd=ROOT,
+        [*DEBUG, *map(str, arguments)], capture_output=True, text=True, timeout=120, cwd=ROOT,
         check=False, **options
     )  # fmt: skip
 

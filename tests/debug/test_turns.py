@@ -110,7 +110,7 @@ def test_an_actor_that_cannot_go_is_named_when_a_schedule_is_loaded(tmp_path):
 def emu(*arguments):
     return subprocess.run(
         [sys.executable, "-m", "emu", *map(str, arguments)],
-        capture_output=True, text=True, timeout=60, cwd=ROOT, check=False,
+        capture_output=True, text=True, timeout=120, cwd=ROOT, check=False,
     )  # fmt: skip
 
 

@@ -62,5 +62,5 @@ def _session(arguments, commands, directory):
 def _run(line, directory):
     return subprocess.run(
         line, cwd=directory, env={"PYTHONPATH": ROOT, "PATH": "/usr/bin:/bin"},
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip

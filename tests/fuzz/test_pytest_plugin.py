@@ -50,10 +50,10 @@ def test_a_guest_that_fails_is_one_command_away(tmp_path):
     assert "on power9: the guest reports failure, status 1" in output
     command = re.search(r"^E +emu (run .*)$", output, re.MULTILINE)[1].split()
     run = [sys.executable, "-m", "emu", *command]
-    assert subprocess.run(run, cwd=ROOT, check=False, timeout=60).returncode == 1
+    assert subprocess.run(run, cwd=ROOT, check=False, timeout=120).returncode == 1
     replay = re.search(r"^E +emu (replay .*)$", output, re.MULTILINE)[1].split()
     told = subprocess.run(
-        [sys.executable, "-m", "emu", *replay], cwd=ROOT, check=False, timeout=60,
+        [sys.executable, "-m", "emu", *replay], cwd=ROOT, check=False, timeout=120,
         capture_output=True, text=True,
     )  # fmt: skip
     assert told.returncode == 7

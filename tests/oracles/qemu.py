@@ -36,12 +36,12 @@ def run(
 
     One core of `threads` threads; `machine` and `options` add to the command line. All threads
     share one host thread, so that their order does not depend on the host's scheduler.
-    Raises subprocess.TimeoutExpired after a minute.
+    Raises subprocess.TimeoutExpired after four minutes.
     """
     command = [path, "-nodefaults", "-M", ",".join(filter(None, [MACHINE, machine]))]
     command += ["-cpu", "power9"]
     command += ["-accel", "tcg,thread=single", "-display", "none", "-serial", "stdio"]
     command += ["-smp", f"{threads},threads={threads},cores=1", "-bios", str(bios), *options]
     return subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=True
+        command, stdin=subprocess.DEVNULL, capture_output=True, timeout=240, check=True
     ).stdout
