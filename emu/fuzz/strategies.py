@@ -92,8 +92,8 @@ def _one_of(values: tuple[int, ...]) -> SearchStrategy[int]:
 @cache
 def _stoppers(host: str) -> SearchStrategy[str]:
     """What may stop vcpus of a host."""
-    foreign = FOREIGN.get(host, "migrate")
-    return st.sampled_from((*(name for name in STOPPERS if name not in FOREIGN.values()), foreign))
+    names = [name for name in STOPPERS if name not in FOREIGN.values()]
+    return st.sampled_from((*names, "stop", FOREIGN.get(host, "migrate")))
 
 
 @cache

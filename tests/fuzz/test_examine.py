@@ -31,8 +31,9 @@ def test_a_stop_of_one_vcpu_is_searched_like_anything_else_on_power9():
     assert all(search_options(stopped(n), "power9").preemptions is None for n in NUMBERS)
 
 
-def test_a_device_stops_nobody():
-    options = [search_options(stopped(n, "external:0"), "power8") for n in NUMBERS]
+@pytest.mark.parametrize("agent", ["external:0", "preempt:1", "stop:0"])
+def test_a_device_stops_nobody_and_who_stays_away_stops_little(agent):
+    options = [search_options(stopped(n, agent), "power8") for n in NUMBERS]
     assert all(each.preemptions is None for each in options)
 
 
