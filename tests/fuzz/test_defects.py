@@ -56,7 +56,14 @@ EVERYBODY = Edit(
 )
 ALL_CORES = Edit(f"{DOORBELL}:kvmppc_read_dpdes", "base = vcpu.vcpu_id & -mode", "base = 0")
 
+FORGOTTEN = Edit(
+    "emu.hv.rmhandlers:_switch_to_host",
+    "yield Copy(vcore.dpdes, cpu.subproc.dpdes)",
+    "yield Write(vcore.dpdes, 0)",
+)
+
 DEFECTS = [
+    Defect("reaches-architecture", "power8", ((SEND_1, Op("prod", 1)), ()), (FORGOTTEN,)),
     Defect("pending-can-be-read", "power9", ((SEND_1, DPDES), ()), (), bug="stale-dpdes-read"),
     Defect("no-lost-wakeup", "power9", ((SEND_1,), (CEDE,)), (), bug="cede-ignores-doorbell"),
     Defect("liveness", "power9", ((DPDES,), ()), (), bug="ring-before-asking"),
