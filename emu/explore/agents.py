@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from emu.core.engine import ACTOR_WORDS
 from emu.errors import ConfigError
 from emu.hv.ioctls import pull_out, set_external, signal_continue, signal_stop
+from emu.hv.kvm import SYNCED
 from emu.hv.ops import Await, Check, Copy, HostCode, Or, Read, Write, nonzero
 
 if TYPE_CHECKING:
@@ -121,6 +122,8 @@ def _sync(kvm: Kvm, vcpu: Vcpu) -> HostCode[None]:
     yield from signal_stop(vcpu)
     yield Await(nonzero(vcpu.in_userspace))
     yield from get_dpdes(vcpu)
+    yield from get_registers(vcpu)
+    yield from put_registers(vcpu)
     yield from put_run_time_registers(vcpu)
     yield from signal_continue(vcpu)
 
@@ -176,8 +179,28 @@ def _image(vcpu: Vcpu) -> int:
     return (first or vcpu).vcore.dpdes
 
 
+# ---- the other registers of a vcpu that is in userspace ------------------------------------------
+
+
+def get_registers(vcpu: Vcpu) -> HostCode[None]:
+    """KVM_GET_REGS: copy some of a stopped vcpu's registers."""
+    for number, register in enumerate(_registers(vcpu)):
+        yield Copy(vcpu.copies[number], register)
+
+
+def put_registers(vcpu: Vcpu) -> HostCode[None]:
+    """KVM_SET_REGS: write back what was copied."""
+    for number, register in enumerate(_registers(vcpu)):
+        yield Copy(register, vcpu.copies[number])
+
+
+def _registers(vcpu: Vcpu) -> list[int]:
+    """Refs of the registers that are copied."""
+    return [vcpu.gpr(3) if name == "gpr3" else getattr(vcpu.arch, name) for name in SYNCED]
+
+
 def put_run_time_registers(vcpu: Vcpu) -> HostCode[None]:
-    """Write back what userspace may have changed of a stopped vcpu; DPDES is not among it."""
+    """Write back what is the guest's alone while the VM runs; DPDES, the core's, is not."""
     yield from ()
 
 

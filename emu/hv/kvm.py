@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from emu.hv.policy import Policy
 
 
+# Registers that userspace copies when it stops a vcpu for a moment; gpr3 for all GPRs.
+SYNCED = ("nia", "msr", "lr", "cr", "gpr3")
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Window:
     """Refs of the core's fields of one vcpu, thread or sub-processor, by their C names."""
@@ -145,6 +149,10 @@ class Vcpu(Record):
         self.arch = arch
         self.cpus: tuple[HostThread, ...] = ()
         super().__init__(layout, f"v{index}")
+        # What userspace has read of its registers, to be written back.
+        self.copies = layout.array(
+            f"v{index}.copies", len(SYNCED), "userspace's copies", shared=False
+        )
         self.icp = Icp(layout, index)
 
     @property

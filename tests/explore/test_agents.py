@@ -8,7 +8,9 @@ from emu.explore.agents import AGENTS, parse
 from emu.explore.litmus.parse import parse as parse_test
 from emu.explore.litmus.problems import LitmusError
 from emu.explore.litmus.run import run
-from emu.explore.search import Options
+from emu.explore.litmus.verdict import judge
+from emu.explore.search import Options, SearchRefusedError
+from emu.hv.edit import Edit, applied
 from emu.hv.plain import complaints_in
 
 
@@ -91,3 +93,29 @@ def test_a_vcpu_that_stays_in_userspace_is_owed_nothing(host):
         value for end in result.outcomes for o, value in end.state.items() if str(o) == "pend(1)"
     ]
     assert set(pending) == {0, 1}
+
+
+SYNCED = """PPC T
+SMT=1
+Agent=sync:0
+{ 0:r1=x; 0:r3=5; }
+ P0           ;
+ stw r3,0(r1) ;
+ stw r3,4(r1) ;
+locations [0:r3]
+forall (0:r3=5)
+"""
+
+
+@pytest.mark.parametrize("host", ["power7", "power8", "power9"])
+def test_a_sync_reads_registers_and_writes_them_back(host):
+    test = parse_test(SYNCED)
+    assert not judge(run(test, Options(), host)).failures
+    forgets = Edit(
+        "emu.explore.agents:put_registers",
+        "Copy(register, vcpu.copies[number])",
+        "Write(register, 0)",
+    )
+    with applied([forgets]):
+        with pytest.raises(SearchRefusedError, match="left the code that was loaded"):
+            run(test, Options(), host)
