@@ -1,4 +1,4 @@
-"""Who goes next in a plain run, as data; the choosing is done in C (csrc/engine.c).
+"""Who goes next in a plain run, as data; the choosing is done in C (csrc/engine_turns.c).
 
 A turn lasts until the actor waits, or has done its slice of guest instructions. Host code is not
 interrupted.
