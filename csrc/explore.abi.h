@@ -143,7 +143,7 @@ void emu_search_free(emu_search *s);
 
 /* All of these: 0, or -1 for what does not exist or if memory is short. */
 int emu_search_code(emu_search *s, uint64_t address, const emu_point *points, uint32_t n);
-int emu_search_ignore(emu_search *s, uint64_t first, uint64_t n);  /* words that are no part of a state */
+int emu_search_ignore(emu_search *s, const uint64_t *refs, uint64_t n);  /* words that are no part of a state */
 int emu_search_scratch(emu_search *s, uint32_t vcpu, uint64_t ref); /* means nothing while the vcpu is in the guest */
 /* Words of the search's own, with refs behind the machine's. */
 uint64_t emu_search_outbox(const emu_search *s);          /* native messages on their way: bit = thread. They
@@ -162,12 +162,17 @@ int emu_search_shared(emu_search *s, uint64_t ref);  /* a word that is watched: 
 int emu_search_shared_cell(emu_search *s, uint64_t address);  /* likewise the 8 bytes at an address */
 int emu_search_cell(emu_search *s, uint64_t address, uint32_t bit); /* the 8 bytes that a bit of emu_point means */
 int emu_search_show(emu_search *s, const emu_show *shown, uint32_t n);
-/* A test of a group: each of n words, under its mask, is 0 (`zero`), or is not. n is at most 3. */
+enum { EMU_MAX_TERMS = 4 };
 typedef struct {
     uint64_t ref, mask;
     uint32_t zero;
 } emu_search_term;
-int emu_search_test(emu_search *s, uint32_t group, const emu_search_term *terms, uint32_t n);
+/* A test of a group: each of n words, under its mask, is 0 (`zero`), or is not. */
+typedef struct {
+    uint32_t group, n;
+    emu_search_term terms[EMU_MAX_TERMS];
+} emu_search_conjunction;
+int emu_search_test(emu_search *s, const emu_search_conjunction *tests, uint32_t n);
 int emu_search_never(emu_search *s, const emu_judge *program, uint32_t n); /* rule 0, 1, ... in order of calls */
 
 /* ---- running it ------------------------------------------------------------------------------ */

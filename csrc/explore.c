@@ -99,17 +99,14 @@ int emu_search_code(emu_search *s, uint64_t address, const emu_point *points, ui
     return 0;
 }
 
-static int mark(uint8_t *words, uint64_t nwords, uint64_t first, uint64_t n)
+int emu_search_ignore(emu_search *s, const uint64_t *refs, uint64_t n)
 {
-    if (first > nwords || n > nwords - first)
-        return -1;
-    memset(words + first, 1, n);
+    for (uint64_t i = 0; i < n; i++) {
+        if (refs[i] >= s->nwords)
+            return -1;
+        s->ignored[refs[i]] = 1;
+    }
     return 0;
-}
-
-int emu_search_ignore(emu_search *s, uint64_t first, uint64_t n)
-{
-    return mark(s->ignored, s->nwords, first, n);
 }
 
 int emu_search_scratch(emu_search *s, uint32_t vcpu, uint64_t ref)
@@ -188,18 +185,20 @@ int emu_search_show(emu_search *s, const emu_show *shown, uint32_t n)
     return 0;
 }
 
-int emu_search_test(emu_search *s, uint32_t group, const emu_search_term *terms, uint32_t n)
+int emu_search_test(emu_search *s, const emu_search_conjunction *tests, uint32_t n)
 {
-    if (n > MAX_TERMS)
-        return -1;
-    for (uint32_t i = 0; i < n; i++)
-        if (terms[i].ref >= s->nshadow)
+    for (uint32_t i = 0; i < n; i++) {
+        if (tests[i].n > EMU_MAX_TERMS)
             return -1;
-    pending_test *test = array_more(&s->tests, 1, sizeof *test);
-    if (!test)
+        for (uint32_t j = 0; j < tests[i].n; j++)
+            if (tests[i].terms[j].ref >= s->nshadow)
+                return -1;
+    }
+    emu_search_conjunction *copy = array_more(&s->tests, n, sizeof *copy);
+    if (!copy)
         return -1;
-    *test = (pending_test){ .n = n, .group = group };
-    memcpy(test->terms, terms, n * sizeof *terms);
+    if (n)
+        memcpy(copy, tests, n * sizeof *copy);
     return 0;
 }
 

@@ -107,12 +107,6 @@ typedef struct {
     claim claim;
 } cell_claim;
 
-#define MAX_TERMS 4u
-typedef struct {
-    emu_search_term terms[MAX_TERMS];
-    uint32_t n, group;
-} pending_test;
-
 typedef struct {
     uint32_t vcpu, vector;
     uint64_t ref;
@@ -179,7 +173,7 @@ struct emu_search {
     known_cell *cells;             /* open addressing */
     uint64_t ncells, cells_size;
     array shown;                   /* emu_show */
-    array tests;                   /* pending_test */
+    array tests;                   /* emu_search_conjunction */
     array counters;                /* counter */
     array scratch;                 /* scratch_word */
     emu_actor *actors;             /* with an engine */

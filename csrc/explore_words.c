@@ -148,7 +148,7 @@ void go_on(emu_search *s, const undo_entry *values, uint32_t n)
 
 /* ---- what is shown ------------------------------------------------------------------------------ */
 
-static int is_true(const emu_search *s, const pending_test *test)
+static int is_true(const emu_search *s, const emu_search_conjunction *test)
 {
     for (uint32_t i = 0; i < test->n; i++)
         if (!(word_at(s, test->terms[i].ref) & test->terms[i].mask) != (test->terms[i].zero != 0))
@@ -158,7 +158,7 @@ static int is_true(const emu_search *s, const pending_test *test)
 
 static int any_true(const emu_search *s, uint64_t group)
 {
-    const pending_test *test = s->tests.at;
+    const emu_search_conjunction *test = s->tests.at;
     for (uint64_t i = 0; i < s->tests.used; i++)
         if (test[i].group == group && is_true(s, &test[i]))
             return 1;

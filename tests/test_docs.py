@@ -89,6 +89,16 @@ def test_the_properties_page_has_every_property_and_how_it_is_looked_for():
     ]
 
 
+def test_the_properties_page_says_which_properties_are_asked_of_a_share_of_programs():
+    rows = re.findall(
+        r"^\| `([a-z0-9-]+)` \| ([0-9]+) \|$",
+        (ROOT / "docs" / "properties.md").read_text(),
+        re.MULTILINE,
+    )
+    shares = {row.name: row.share for row in PROPERTIES.values() if row.share > 1}
+    assert {name: int(share) for name, share in rows} == shares
+
+
 def test_the_page_of_litmus_tests_names_every_agent_and_word_and_line_of_the_header():
     page = (ROOT / "docs" / "litmus.md").read_text()
     for agent in AGENTS.values():

@@ -179,8 +179,7 @@ class GuestStage:
             for waker in (*places.doorbells, *places.wakers):
                 search.test(vcpu.index, *waker, ceded)
         search.ignore(vm.kvm.console_out)
-        for actor in range(len(host.actors)):
-            search.ignore(host.node_ref(actor) + 1)  # the slice
+        search.ignore(*(host.node_ref(actor) + 1 for actor in range(len(host.actors))))  # slices
         machine_refs = host.machine_refs
         shown = [machine_refs.stopped, machine_refs.status]
         shown += [register.ref(vm) for register in self._registers]
@@ -239,7 +238,7 @@ class GuestStage:
             loop=found.loop,
         )
 
-    def _text(self, schedule: tuple[Choice, ...]) -> str:
+    def _text(self, schedule: Sequence[Choice]) -> str:
         return short_text(self.search.refined(schedule))
 
     def _place(self, register: Register) -> int:

@@ -8,11 +8,11 @@ update of part of a register.
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Final
 
 from emu.explore.footprint import successors
-from emu.explore.points import Point, registers
+from emu.explore.points import END, PRIVATE, Point, PointKind, registers
 from emu.isa.instruction import VARIES
 from emu.isa.operands import Kind
 from emu.isa.table import decode
@@ -58,30 +58,53 @@ def with_dead(
         if _returns_elsewhere(words[address]):
             return dict(points)
     live = _live(points, words)
-    return {
-        address: point
-        if address in handlers
-        else point._replace(dead=named & ~(live[address] | in_handlers | watched.get(address, 0)))
-        for address, point in points.items()
-    }
+    done = dict(points)
+    for address in points.keys() - handlers:
+        dead = named & ~(live[address] | in_handlers | watched.get(address, 0))
+        if dead:
+            done[address] = points[address]._replace(dead=dead)
+    return done
 
 
+@cache
 def _returns_elsewhere(word: int) -> bool:
     """Whether a handler with this word may return to another place than it came from."""
     return decode(word) is None or not _SRRS.isdisjoint(registers(word))
 
 
 def _live(points: Mapping[int, Point], words: Mapping[int, int]) -> dict[int, int]:
-    """What is read from each instruction on, before it is written."""
-    live = dict.fromkeys(points, 0)
-    following = {a: successors(a, words[a], p) for a, p in points.items()}
-    order = sorted(points, reverse=True)
+    """What is read from each instruction on, before it is written.
+
+    Threads' columns stand apart, and a branch from one into another is one to anywhere.
+    """
+    live: dict[int, int] = {}
+    column: list[int] = []
+    for address in (*sorted(points), None):
+        if column and address != column[-1] + 4:
+            ends = tuple(points[at].kind is PointKind.END for at in column)
+            code = tuple(words[at] for at in column)
+            live.update(zip(column, _live_in(column[0], code, ends), strict=True))
+            column = []
+        if address is not None:
+            column.append(address)
+    return live
+
+
+@lru_cache(maxsize=4096)
+def _live_in(start: int, code: tuple[int, ...], ends: tuple[bool, ...]) -> tuple[int, ...]:
+    """The same for one column of code; many programs have the same ones."""
+    addresses = range(start, start + 4 * len(code), 4)
+    live = dict.fromkeys(addresses, 0)
+    following = [
+        successors(address, word, END if over else PRIVATE)
+        for address, word, over in zip(addresses, code, ends, strict=True)
+    ]
+    order = list(reversed(list(zip(addresses, code, following, strict=True))))
     changed = True
     while changed:
         changed = False
-        for address in order:
-            reads, writes = _use(words[address])
-            nexts = following[address]
+        for address, word, nexts in order:
+            reads, writes = _use(word)
             after = 0
             for n in nexts if nexts is not None else (None,):
                 after |= live.get(n, EVERYTHING) if n is not None else EVERYTHING
@@ -89,7 +112,7 @@ def _live(points: Mapping[int, Point], words: Mapping[int, int]) -> dict[int, in
             if now != live[address]:
                 live[address] = now
                 changed = True
-    return live
+    return tuple(live.values())
 
 
 @cache

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import enum
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, overload
+from weakref import WeakKeyDictionary
 
 from emu.core._emu import ffi, lib
 from emu.core.machine import Exit
 from emu.errors import ConfigError, EmuError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from emu.core.engine import Engine
     from emu.core.machine import Machine
@@ -190,12 +193,46 @@ def effort(states: int, steps: int) -> str:
     return f"{states} states" if states else f"{steps} steps"
 
 
+class Steps(Sequence[Choice]):
+    """A schedule as the core writes it, two bytes a step: few are ever looked at."""
+
+    __slots__ = ("_raw",)
+
+    def __init__(self, raw: bytes) -> None:
+        self._raw = raw
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the same steps are taken in the same order."""
+        return isinstance(other, Steps) and self._raw == other._raw
+
+    def __hash__(self) -> int:
+        """Equal for equal schedules."""
+        return hash(self._raw)
+
+    def __len__(self) -> int:
+        """How many steps it has."""
+        return len(self._raw) // 2
+
+    def __iter__(self) -> Iterator[Choice]:
+        """Every step in turn."""
+        raw = self._raw
+        return (Choice(a, _KINDS[kind]) for a, kind in zip(raw[::2], raw[1::2], strict=True))
+
+    @overload
+    def __getitem__(self, index: int) -> Choice: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Choice, ...]: ...
+    def __getitem__(self, index: int | slice) -> Choice | tuple[Choice, ...]:
+        """A step, or some of them."""
+        return tuple(self)[index]
+
+
 class Found(NamedTuple):
     """An outcome: the raw words of what is shown, how often, and a schedule that leads there."""
 
     values: tuple[int, ...]
     times: int
-    schedule: tuple[Choice, ...]
+    schedule: Sequence[Choice]
 
 
 class Wrong(NamedTuple):
@@ -206,7 +243,7 @@ class Wrong(NamedTuple):
 
     kind: int
     rule: int
-    schedule: tuple[Choice, ...]
+    schedule: Sequence[Choice]
     loop: int = 0
 
 
@@ -235,6 +272,61 @@ class Ended:
     violations: list[Wrong] = field(default_factory=list)
 
 
+class Told:
+    """What searches over one machine are told alike, in the form that the core takes.
+
+    ignored: words that are no part of a state. tests: a group, and terms as Search.test has them.
+    """
+
+    def __init__(
+        self, ignored: Iterable[int] = (), tests: Iterable[tuple[int, Sequence[Term]]] = ()
+    ) -> None:
+        raw = [(group, len(terms), terms) for group, terms in tests]
+        self.ignored = ffi.new("uint64_t[]", list(ignored))
+        self.tests = ffi.new("emu_search_conjunction[]", raw)
+
+
+_NO_STATE: Final[WeakKeyDictionary[Machine, Told]] = WeakKeyDictionary()
+
+
+def _no_state(machine: Machine) -> Iterator[int]:
+    """Words of every machine that nothing to come depends on."""
+    for name in ("sched_rng", "sched_last"):
+        yield machine.ref("machine", 0, name)
+    for index in range(len(machine.thread)):
+        for name in ("hsrr0", "hsrr1", "heir", "hdar", "hdsisr"):
+            yield machine.ref("thread", index, name)
+
+
+@lru_cache(maxsize=64)
+def _raw_options(options: Options, longest: int) -> Any:  # noqa: ANN401 - a C struct
+    """The options as the core takes them. longest: steps of a run."""
+    return ffi.new(
+        "emu_search_options *",
+        {
+            "algorithm": options.algorithm,
+            "ample": options.ample,
+            "spurious": options.spurious,
+            "delayed": options.delayed,
+            "landing": options.landing,
+            "fine": options.fine,
+            "forget": options.forget,
+            "dead": options.dead,
+            "timers": options.timers,
+            "preemptions": _bound(options.preemptions, NO_BOUND),
+            "depth": options.pct_depth,
+            "seed": options.seed,
+            "max_states": _bound(options.max_states, UNLIMITED),
+            "max_runs": _bound(options.max_runs, UNLIMITED),
+            "max_steps": longest,
+            "first": options.first,
+            "max_insns": _bound(options.max_insns, UNLIMITED),
+            "avoid": options.avoid,
+            "livelocks": options.livelocks,
+        },
+    )
+
+
 class Search:
     """A search over a machine that stands at the initial state; it belongs to the search then.
 
@@ -254,52 +346,30 @@ class Search:
         # What a step of DPOR costs grows with those before it.
         short = options.algorithm is Algorithm.DPOR
         self._longest = min(options.max_steps, DPOR_STEPS) if short else options.max_steps
-        raw = ffi.new(
-            "emu_search_options *",
-            {
-                "algorithm": options.algorithm,
-                "ample": options.ample,
-                "spurious": options.spurious,
-                "delayed": options.delayed,
-                "landing": options.landing,
-                "fine": options.fine,
-                "forget": options.forget,
-                "dead": options.dead,
-                "timers": options.timers,
-                "preemptions": _bound(options.preemptions, NO_BOUND),
-                "depth": options.pct_depth,
-                "seed": options.seed,
-                "max_states": _bound(options.max_states, UNLIMITED),
-                "max_runs": _bound(options.max_runs, UNLIMITED),
-                "max_steps": self._longest,
-                "first": options.first,
-                "max_insns": _bound(options.max_insns, UNLIMITED),
-                "avoid": options.avoid,
-                "livelocks": options.livelocks,
-            },
-        )
         owner = ffi.NULL if engine is None else engine.handle
-        handle = lib.emu_search_new(machine.handle, owner, raw)
+        handle = lib.emu_search_new(machine.handle, owner, _raw_options(options, self._longest))
         if handle == ffi.NULL:
             raise MemoryError("no memory for a search")
         kept = (machine, engine)
         self._handle = ffi.gc(handle, lambda it: (lib.emu_search_free(it), kept))
         self._learn = learn
         self._shown = 0
-        for name in ("sched_rng", "sched_last"):
-            self.ignore(machine.ref("machine", 0, name))
-        for index in range(len(machine.vcpu)):
-            if options.max_insns is None:
-                self.ignore(machine.ref("vcpu", index, "ic"))
-        for index in range(len(machine.thread)):
-            for name in ("hsrr0", "hsrr1", "heir", "hdar", "hdsisr"):
-                self.ignore(machine.ref("thread", index, name))
+        if machine not in _NO_STATE:
+            _NO_STATE[machine] = Told(_no_state(machine))
+        self.tell(_NO_STATE[machine])
+        if options.max_insns is None:
+            self.ignore(*(machine.ref("vcpu", i, "ic") for i in range(len(machine.vcpu))))
 
     # ---- what the search must know ----
 
-    def ignore(self, first: int, count: int = 1) -> None:
+    def tell(self, told: Told) -> None:
+        """What other searches over the machine were told too."""
+        _check(lib.emu_search_ignore(self._handle, told.ignored, len(told.ignored)))
+        _check(lib.emu_search_test(self._handle, told.tests, len(told.tests)))
+
+    def ignore(self, *refs: int) -> None:
         """These words are no part of a state."""
-        _check(lib.emu_search_ignore(self._handle, first, count))
+        _check(lib.emu_search_ignore(self._handle, refs, len(refs)))
 
     def code(self, analysis: Analysis) -> None:
         """The guest's code: every instruction that it can execute."""
@@ -319,11 +389,7 @@ class Search:
 
     def test(self, group: int, *terms: Term) -> None:
         """Add a test to a group, true if each of up to 4 terms is."""
-        _check(
-            lib.emu_search_test(
-                self._handle, group, ffi.new("emu_search_term[]", terms), len(terms)
-            )
-        )
+        _check(lib.emu_search_test(self._handle, [(group, len(terms), terms)], 1))
 
     def lock(self, ref: int, holder: int = NO_BOUND, *, spins: bool = True) -> None:
         """A word that host code takes by compare-and-set from 0 and lets go by writing 0.
@@ -573,7 +639,7 @@ class Search:
             self.facts(),
             cut,
             asked and not raw.livelocks and not cut,
-            [self._found(i) for i in range(raw.outcomes)],
+            list(self._found(raw.outcomes)),
             [self._wrong(i) for i in range(raw.violations)],
         )
 
@@ -601,11 +667,15 @@ class Search:
             nbytes=raw.bytes,
         )
 
-    def _found(self, index: int) -> Found:
-        values = ffi.new("uint64_t[]", max(1, self._shown))
-        count = ffi.new("uint64_t *")
-        lib.emu_search_outcome(self._handle, index, values, count)
-        return Found(tuple(values[0 : self._shown]), count[0], self._schedule(False, index))
+    def _found(self, count: int) -> Iterator[Found]:
+        """The first so many outcomes."""
+        shown = self._shown
+        values = ffi.new("uint64_t[]", max(1, shown))
+        times = ffi.new("uint64_t *")
+        for index in range(count):
+            lib.emu_search_outcome(self._handle, index, values, times)
+            schedule = self._schedule(False, index)
+            yield Found(tuple(ffi.unpack(values, shown)), times[0], schedule)
 
     def _wrong(self, index: int) -> Wrong:
         kind, rule = ffi.new("uint32_t *"), ffi.new("uint32_t *")
@@ -613,11 +683,11 @@ class Search:
         loop = lib.emu_search_loop(self._handle, index)
         return Wrong(kind[0], rule[0], self._schedule(True, index), loop)
 
-    def _schedule(self, violation: bool, index: int) -> tuple[Choice, ...]:
+    def _schedule(self, violation: bool, index: int) -> Steps:
         length = lib.emu_search_schedule(self._handle, violation, index, ffi.NULL, 0)
         out = ffi.new("emu_choice[]", max(1, length))
         lib.emu_search_schedule(self._handle, violation, index, out, length)
-        return tuple(Choice(c.actor, _KINDS[c.kind]) for c in out[0:length])
+        return Steps(bytes(ffi.buffer(out, length * ffi.sizeof("emu_choice"))))
 
 
 def time_passed(times: int) -> str:

@@ -294,14 +294,14 @@ def computes_as_reference(trial: Trial) -> Violation | None:
     """Look for a register of the instruction words that holds what the reference does not say."""
     program = trial.program
     for thread, ops in enumerate(program.threads):
-        words = [op.number for op in ops if op.name == "word"]
+        words = tuple(op.number for op in ops if op.name == "word")
         if not words:
             continue
         blocked = Ghost(GhostKind.BLOCKED, thread)
         full = computed(words)
         stopped = thread in program.stopped()
         halfway = [
-            computed(op.number for op in ops[:place] if op.name == "word")
+            computed(tuple(op.number for op in ops[:place] if op.name == "word"))
             for place, op in enumerate(ops)
             if op.name == "cede" or stopped
         ]

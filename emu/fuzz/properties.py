@@ -319,7 +319,7 @@ PROPERTIES: Final = {
             "Programs that clear with MSR[EE] = 1 are left out, those that an event from outside "
             "stops, and of those with hcalls the larger ones and those that read DPDES.",
             judge=refines_power8,
-            share=4,
+            share=8,
         ),
         Property(
             "instructions-as-reference",
@@ -336,7 +336,7 @@ PROPERTIES: Final = {
             "what H_CEDE and prods promise, registers that are the guest's) are looked at after "
             "each, as `emu run --check` does. The last step of such a case breaks one of them.",
             judge=keeps_partitions,
-            share=8,
+            share=16,
         ),
         Property(
             "deterministic",

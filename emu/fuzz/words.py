@@ -7,7 +7,7 @@ leave there is the same in every interleaving, so the naive reference can say wh
 from __future__ import annotations
 
 import random
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Final
 
 from emu.fuzz.reference import SEMANTICS, Machine, execute
@@ -17,7 +17,7 @@ from emu.isa.operands import Kind
 from emu.isa.table import decode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
     from emu.isa.instruction import Variant
     from emu.isa.operands import Operand
@@ -94,12 +94,14 @@ def _value(source: random.Random, operand: Operand) -> int:
     return operand.lo + operand.multiple * source.choice((0, span, source.randrange(span + 1)))
 
 
+@lru_cache(maxsize=4096)
 def text_of(word: int) -> str:
     """The word as an instruction of a test."""
     return " ".join(disassemble(word, 0).split())
 
 
-def computed(sequence: Iterable[int]) -> dict[int, int]:
+@lru_cache(maxsize=4096)
+def computed(sequence: tuple[int, ...]) -> Mapping[int, int]:
     """What REGISTERS hold after these words, by the reference."""
     machine = Machine(NoStorage())
     for register, value in REGISTERS.items():

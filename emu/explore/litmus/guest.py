@@ -317,7 +317,7 @@ class _Builder:
         something else than 0.
         """
         r0 = Register(thread, "r0")
-        written = any(re.match(r"\w+\.?\s+r0\b", c.text) for c in cells)
+        written = any(_writes_r0(c.text) for c in cells)
         if not (written or self.test.registers.get(r0, 0) != 0):
             return cells
         if not any(_BASE_0.search(c.text) for c in cells):
@@ -368,7 +368,7 @@ class _Builder:
 
     def _assemble(self, cells: list[Cell], address: int, little: bool) -> list[int]:
         lines = [gnu_syntax(cell.text) for cell in cells]
-        if not any(map(_NAMES_A_PLACE.search, lines)):
+        if not any(map(_names_a_place, lines)):
             with suppress(AssemblyError):  # it is explained below
                 return [word for line in lines for word in _line_words(line, little)]
         macros = any(USES_MACRO.match(line) for line in lines)
@@ -462,6 +462,17 @@ def _policies(old: Policy) -> list[tuple[str, Policy]]:
     ]
 
 
+@lru_cache(maxsize=4096)
+def _writes_r0(text: str) -> bool:
+    return re.match(r"\w+\.?\s+r0\b", text) is not None
+
+
+@lru_cache(maxsize=4096)
+def _names_a_place(line: str) -> bool:
+    return _NAMES_A_PLACE.search(line) is not None
+
+
+@lru_cache(maxsize=4096)
 def gnu_syntax(text: str) -> str:
     """One cell as GNU as reads it: `stw r6,0,r4` is `stw r6,0(r4)`."""
     match = _THREE_OPERANDS.match(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from emu.core._emu import lib
@@ -55,7 +56,7 @@ def run(
     started = time.perf_counter()
     guest = build(test)
     locks = options.algorithm is not Algorithm.DPOR
-    exact = replace(search_options(test, options), dead=True, locks=locks)
+    exact = _with(search_options(test, options), dead=True, locks=locks)
     stage = prepare(guest, _bounded(test, exact), host, laboratory)
     rules = _rules(test, host)
     for rule in rules:
@@ -161,15 +162,21 @@ def _bounded(test: Litmus, options: Options) -> Options:
 
 def search_options(test: Litmus, options: Options) -> Options:
     """The options with what a step is in every search over this test."""
-    exact = replace(
+    return _with(
         options,
         delayed=True,
         landing=True,
         forget=_srr_is_only_for_handlers(test),
         livelocks=test.header.get("Livelock", "").lower() != "allowed",
         timers=max(options.timers, _timers(test)),
+        ample=options.ample and not test.prohibitions,
     )
-    return replace(exact, ample=False) if test.prohibitions else exact
+
+
+@lru_cache(maxsize=256)
+def _with(options: Options, **changes: bool | int) -> Options:
+    """The options with changes, mostly the same ones again."""
+    return replace(options, **changes)  # type: ignore[arg-type]  # of whichever fields they are
 
 
 def _timers(test: Litmus) -> int:

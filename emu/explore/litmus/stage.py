@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
+from weakref import WeakKeyDictionary
 
 from emu.core._emu import lib
 from emu.core.engine import ACTOR_WORDS
@@ -26,7 +27,7 @@ from emu.explore.litmus.model import (
 from emu.explore.liveness import register_bit, with_dead
 from emu.explore.points import PointKind
 from emu.explore.schedule import short_text
-from emu.explore.search import NO_BOUND, Search, Show, Term
+from emu.explore.search import NO_BOUND, Search, Show, Term, Told
 from emu.hv.ops import Await, CompareAndSet
 from emu.isa.disasm import disassemble
 from emu.isa.msr import mask
@@ -172,12 +173,16 @@ def bare_stage(guest: Guest, options: Options, machine: Machine) -> Stage:
     if options.timers and any(_writes_dec(word) for word in guest.words.values()):
         options = replace(options, ample=False)  # an interrupt that no thread's code shows
     search = Search(machine, options)
-    places = []
-    for index in range(len(guest.entries)):
-        first = index - index % guest.smt
-        dpdes = Term(machine.ref("subproc", first, "dpdes"), 1 << index - first)
-        places.append(Places(doorbells=[(dpdes,), (Term(search.outbox, 1 << index),)]))
-    return _finished(guest, machine, search, places, None)
+    shape = (len(guest.entries), guest.smt)
+    known = _BARE.setdefault(machine, {})
+    if shape not in known:
+        places = []
+        for index in range(len(guest.entries)):
+            first = index - index % guest.smt
+            dpdes = Term(machine.ref("subproc", first, "dpdes"), 1 << index - first)
+            places.append(Places(doorbells=[(dpdes,), (Term(search.outbox, 1 << index),)]))
+        known[shape] = _Fixed(places, Told(tests=_tests(machine, places)))
+    return _finished(guest, machine, search, known[shape], None)
 
 
 def hosted_stage(guest: Guest, options: Options, host: Host) -> Stage:
@@ -192,13 +197,16 @@ def hosted_stage(guest: Guest, options: Options, host: Host) -> Stage:
             search.scratch(vcpu.index, ref)
     if options.locks:
         name_locks(host, search)
-    for actor in range(len(host.actors)):
-        search.ignore(machine.area("actor") + ACTOR_WORDS * actor + 1)  # the slice
     if host.generation.native_doorbells:
         # Messages arrive in it and guests clear it, even where one thread's host code alone looks.
         for cpu in host.cpus:
             search.share(cpu.subproc.dpdes)
-    return _finished(guest, machine, search, [places_of(search, v) for v in host.vcpus], host)
+    if host not in _HOSTED:
+        places = [places_of(search, vcpu) for vcpu in host.vcpus]
+        actors = range(len(host.actors))
+        slices = [machine.area("actor") + ACTOR_WORDS * actor + 1 for actor in actors]
+        _HOSTED[host] = _Fixed(places, Told(slices, _tests(machine, places)))
+    return _finished(guest, machine, search, _HOSTED[host], host)
 
 
 def name_locks(host: Host, search: Search) -> None:
@@ -232,28 +240,46 @@ def places_of(search: Search, vcpu: Vcpu) -> Places:
     return Places(doorbells, wakers, Term(vcpu.ceded), signal, (runs,))
 
 
+class _Fixed(NamedTuple):
+    """What a test on a machine cannot change: where things are pending, and what that means."""
+
+    places: list[Places]
+    told: Told
+
+
+_BARE: Final[WeakKeyDictionary[Machine, dict[tuple[int, int], _Fixed]]] = WeakKeyDictionary()
+_HOSTED: Final[WeakKeyDictionary[Host, _Fixed]] = WeakKeyDictionary()
+
+
+def _tests(machine: Machine, places: Sequence[Places]) -> Iterator[tuple[int, Sequence[Term]]]:
+    """The tests of what is pending, of who is blocked and of what is lost."""
+    for index, place in enumerate(places):
+        ee = Term(machine.ref("vcpu", index, "msr"), EE)
+        for doorbell in place.doorbells:
+            yield _group(GhostKind.PEND, index), doorbell
+            yield _group(GhostKind.LOST, index), (*doorbell, ee, *place.runs)
+        if place.signal:
+            yield _group(GhostKind.LOST, index), place.signal
+        if place.ceded is not None:
+            yield _group(GhostKind.BLOCKED, index), (place.ceded, *place.runs)
+            for waker in (*place.doorbells, *place.wakers):
+                yield _group(GhostKind.LOST, index), (*waker, place.ceded, *place.runs)
+    # True in every state, so shown in every end state.
+    yield len(_GROUPS) * len(places), (Term(0, 0, zero=True),)
+
+
 def _finished(
-    guest: Guest, machine: Machine, search: Search, places: list[Places], host: Host | None
+    guest: Guest, machine: Machine, search: Search, fixed: _Fixed, host: Host | None
 ) -> Stage:
     """Tell the search of the code and of everything that the test looks at."""
+    places = fixed.places
+    search.tell(fixed.told)
     # Ample sets, which need to know what is to come, are for machines without a hypervisor.
     analysis = guest.analysis() if host is None else Analysis(guest.points, {})
     points = with_dead(analysis.points, guest.words, guest.handlers, _looked_at(guest))
     search.code(replace(analysis, points=points))
     if not any(_reads_spr(word, CFAR) for word in guest.words.values()):
-        for index in range(len(machine.vcpu)):
-            search.ignore(machine.ref("vcpu", index, "cfar"))
-    for index, place in enumerate(places):
-        ee = Term(machine.ref("vcpu", index, "msr"), EE)
-        for doorbell in place.doorbells:
-            search.test(_group(GhostKind.PEND, index), *doorbell)
-            search.test(_group(GhostKind.LOST, index), *doorbell, ee, *place.runs)
-        if place.signal:
-            search.test(_group(GhostKind.LOST, index), *place.signal)
-        if place.ceded is not None:
-            search.test(_group(GhostKind.BLOCKED, index), place.ceded, *place.runs)
-            for waker in (*place.doorbells, *place.wakers):
-                search.test(_group(GhostKind.LOST, index), *waker, place.ceded, *place.runs)
+        search.ignore(*(machine.ref("vcpu", i, "cfar") for i in range(len(machine.vcpu))))
     for rule in guest.test.prohibitions:
         for observable in observables(rule.condition):
             _share(search, guest, places, observable)
@@ -263,27 +289,20 @@ def _finished(
         for i in range(len(places))
         if Ghost(GhostKind.LOST, i) not in watched
     ]
-    search.show([_show(machine, guest, search, o) for o in watched])
+    shown = [_show(machine, guest, search, o) for o in watched]
     if host is not None:
-        search.show(
-            [
-                Show(lib.EMU_SHOW_WORD, machine.area("actor") + ACTOR_WORDS * actor)
-                for actor in range(len(host.actors))
-            ]
-        )
-    ends = len(_GROUPS) * len(places)
-    search.test(ends, Term(0, 0, zero=True))  # true in every state, so shown in every end state
-    search.show([Show(lib.EMU_SHOW_END_ANY, ends)])
-    search.show([Show(lib.EMU_SHOW_WORD, search.trap + i) for i in (0, 1)])
+        nodes = range(machine.area("actor"), machine.area("actor") + ACTOR_WORDS * len(host.actors))
+        shown += [Show(lib.EMU_SHOW_WORD, node) for node in nodes[::ACTOR_WORDS]]
+    shown.append(Show(lib.EMU_SHOW_END_ANY, len(_GROUPS) * len(places)))
+    shown += [Show(lib.EMU_SHOW_WORD, search.trap + i) for i in (0, 1)]
     clocked = any(_writes_dec(word) for word in guest.words.values())
     if clocked:
         armed = [machine.ref("vcpu", index, "dec_armed") for index in range(len(places))]
-        search.show([Show(lib.EMU_SHOW_TIME)])
-        search.show([Show(lib.EMU_SHOW_WORD, ref) for ref in armed])
-        search.show(
-            [Show(lib.EMU_SHOW_ANY, _group(GhostKind.BLOCKED, i)) for i in range(len(places))]
-        )
-    search.show([Show(lib.EMU_SHOW_SPENT)])
+        shown.append(Show(lib.EMU_SHOW_TIME))
+        shown += [Show(lib.EMU_SHOW_WORD, ref) for ref in armed]
+        shown += [Show(lib.EMU_SHOW_ANY, _group(GhostKind.BLOCKED, i)) for i in range(len(places))]
+    shown.append(Show(lib.EMU_SHOW_SPENT))
+    search.show(shown)
     return Stage(guest, search, watched, host, clocked)
 
 
