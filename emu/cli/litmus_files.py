@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from emu.cli.input_files import read_input
+from emu.cli.input_files import read_input, shown
+from emu.errors import ImageError
 from emu.explore.litmus.parse import load, parse
 
 if TYPE_CHECKING:
@@ -17,12 +18,18 @@ if TYPE_CHECKING:
 
 
 def litmus_files(names: Iterable[str]) -> Iterable[str]:
-    """The files themselves, and the *.litmus files in directories and below, by name."""
+    """The files themselves, and the *.litmus files in directories and below, by name.
+
+    Raises ImageError for a directory that has none: whoever names it expects them to be run.
+    """
     for name in names:
-        if Path(name).is_dir():
-            yield from sorted(str(path) for path in Path(name).rglob("*.litmus"))
-        else:
+        if not Path(name).is_dir():
             yield name
+            continue
+        found = sorted(str(path) for path in Path(name).rglob("*.litmus"))
+        if not found:
+            raise ImageError(f"{shown(name)} has no *.litmus file, nor has a directory below it")
+        yield from found
 
 
 def read_litmus(name: str) -> Litmus:

@@ -311,3 +311,10 @@ def test_what_stores_no_states_counts_steps_and_executions(emu, mp):
     assert re.fullmatch(
         "Search MP exhaustive, [1-9][0-9]* steps, executions counted, host power9", line
     )
+
+
+def test_a_directory_without_tests_is_no_success(emu, tmp_path):
+    for more in ([], ["--refines", "power9:power8"]):
+        ended = emu("litmus", *more, tmp_path)
+        assert ended.code == 3
+        assert ended.err == f"emu: {tmp_path} has no *.litmus file, nor has a directory below it\n"
