@@ -281,7 +281,7 @@ def test_ctrl_c_ends_the_search_for_something_smaller(
     emu, on_a_terminal, guests, tmp_path, command
 ):
     path = guests / "litmus" / "ring-3.litmus"
-    options = ["--host", "power9", "--bug", "cede-ignores-doorbell", "--minimise"]
+    options = ["--host", "power9", "--bug", "native-doorbells-on-power9", "--minimise"]
     words = [sys.executable, "-m", "emu", command, path, *options, "--save", tmp_path]
     shown, code = on_a_terminal(list(map(str, words)), until=b"making it smaller")
     assert code == 130, shown
