@@ -111,7 +111,7 @@ class Guest:
 def load_guest(source: GuestSource, endian: Endian) -> Guest:
     """Read and assemble the guest.
 
-    Raises AssemblyError, ImageError, and ConfigError for an entry symbol that does not exist.
+    Raises AssemblyError, ImageError, and ConfigError for an entry that does not exist.
     """
     program = _program(source, endian)
     if not program.segments:
@@ -126,7 +126,11 @@ def load_guest(source: GuestSource, endian: Endian) -> Guest:
             found = program.address_of(source.entry)
         if found is None:
             raise ConfigError(f"--entry must be an address or a symbol, got {source.entry!r}")
+        if found % 4:
+            raise ConfigError(f"--entry must be a multiple of 4, got {found:#x}")
         entry = found
+    if entry % 4:
+        raise ImageError(f"{shown(program.name)} begins at {entry:#x}, no multiple of 4")
     if source.text is None:
         return Guest(program, entry, relocates=relocates)
     ends = [segment.end for segment in program.segments if segment.name == ".text"]

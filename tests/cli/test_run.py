@@ -230,6 +230,14 @@ def test_a_raw_guest_is_loaded_where_told(emu, tmp_path):
     assert emu("run", little, "--raw", "--load-at", "0x2000", "--endian", "little").code == 0
 
 
+def test_a_guest_begins_at_a_multiple_of_four(emu, tmp_path):
+    image = tmp_path / "image.bin"
+    image.write_bytes(bytes.fromhex("60000000"))
+    ended = emu("run", "--raw", "--load-at", "0x10001", str(image))
+    assert ended.code == 3
+    assert ended.err == f"emu: {image} begins at 0x10001, no multiple of 4\n"
+
+
 @pytest.mark.parametrize("entry", ["other", "0x10008"])
 def test_the_entry_point_can_be_a_symbol_or_an_address(emu, tmp_path, entry):
     guest = source(tmp_path, f"_start: li 4,1; b out; other: li 4,0; out: {H_EXIT}")
@@ -269,6 +277,7 @@ def test_the_entry_point_can_be_a_symbol_or_an_address(emu, tmp_path, entry):
         ["run", "-e", "nop", "--expect", "v0.r3==maybe"],
         ["run", "-e", "nop", "--show", "r3,nosuch"],
         ["run", "-e", "nop", "--entry", "nowhere"],
+        ["run", "-e", "nop", "--entry", "0x10002"],
         ["run", "-e", "nop", "--trace", "/"],
         ["run", "-e", "nop", "--trace", ""],
         ["run", "-e", "nop", "--record", ""],
