@@ -70,7 +70,9 @@ def deepened(
 def extent_of(cuts: Sequence[str]) -> str:
     """What bounded the searches of deepened() together, in words. cuts: of each, in its order."""
     within, *others = cuts
-    return f"{within}, beyond that {others[-1]}" if within and others else within
+    if not others or not within or within.startswith((CUT_OFF, STOPPED)):
+        return within  # it is everything, or no bound was searched whole
+    return f"{within}, beyond that {others[-1]}"
 
 
 def is_limited(cut: str) -> bool:

@@ -67,6 +67,8 @@ def test_instructions_are_not_counted_where_that_is_too_much_and_nothing_needs_i
 def test_an_extent_says_within_what_and_what_was_in_the_way():
     assert extent_of([""]) == ""
     assert extent_of(["", "stopped"]) == ""  # the bound forbade nothing
+    assert extent_of([STOPPED, STOPPED]) == STOPPED  # not even the first bound was searched whole
+    assert extent_of([f"{CUT_OFF} 9 states", STOPPED]) == f"{CUT_OFF} 9 states"
     one, zero = "exhaustive up to 1 preemptions", "exhaustive up to 0 preemptions"
     off = f"{CUT_OFF} 9 states"
     assert extent_of([one, zero, "stopped", off]) == f"{one}, beyond that {off}"
