@@ -51,7 +51,7 @@ sanitize: $(BUILT) ## the tests on a core built with address and undefined-behav
 	EMU_SEQUENCES=60 EMU_CFLAGS='$(SANITIZE)' EMU_LDFLAGS='$(SANITIZE)' \
 	    $(SETUP) build --build-base build/sanitize --build-lib build/sanitize/lib
 	PYTHONPATH=$(ROOT)/build/sanitize/lib PYTHONSAFEPATH=1 ASAN_OPTIONS=detect_leaks=0 \
-	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so)" $(PYTEST) -p no:cacheprovider
+	LD_PRELOAD="$$($(CC) -print-file-name=libasan.so)" $(PYTEST) --timeout 1500 -p no:cacheprovider
 
 manual: $(BUILT) ## the manual of every instruction, SPR, interrupt and hcall, in build/manual.md
 	$(PY) -m emu isa --all > build/manual.md
