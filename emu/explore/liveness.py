@@ -62,8 +62,13 @@ def with_dead(
     for address in points.keys() - handlers:
         dead = named & ~(live[address] | in_handlers | watched.get(address, 0))
         if dead:
-            done[address] = points[address]._replace(dead=dead)
+            done[address] = _without(points[address], dead)
     return done
+
+
+@lru_cache(maxsize=8192)  # programs of a campaign have the same instructions again and again
+def _without(point: Point, dead: int) -> Point:
+    return point._replace(dead=dead)
 
 
 @cache

@@ -187,6 +187,11 @@ def _keeps_ctr(operands: Iterable[tuple[object, int]]) -> bool:
     return bool(next(value for _, value in operands) & 4)
 
 
+@lru_cache(maxsize=4096)
+def _own(point: Point) -> Point:
+    return point._replace(kind=PointKind.OWN)
+
+
 def around_handlers(
     points: Mapping[int, Point],
     words: Mapping[int, int],
@@ -201,7 +206,7 @@ def around_handlers(
     for address in handlers:
         shared |= registers(words[address])
     return {
-        address: point._replace(kind=PointKind.OWN)
+        address: _own(point)
         if point.kind is PointKind.PRIVATE and not shared.isdisjoint(registers(words[address]))
         else point
         for address, point in points.items()

@@ -173,7 +173,11 @@ class Program:
 
     def has(self, *names: str) -> bool:
         """Whether it has an operation of any of these names."""
-        return any(op.name in names for _, _, op in self.operations())
+        for ops in self.threads:  # asked for often: no generator
+            for op in ops:
+                if op.name in names:
+                    return True
+        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ they have learned of host code, only saves time.
 
 from __future__ import annotations
 
+import gc
 import random
 import threading
 import time
@@ -44,6 +45,7 @@ class Worker:
         self._laboratory = Laboratory()
         self._observer = Observer()
         self._examiners: dict[str, Examiner] = {}
+        self._chunks = 0
 
     def do(self, chunk: Chunk) -> Batch:
         """Examine the programs of a chunk."""
@@ -55,6 +57,9 @@ class Worker:
             examiner = self._examiner(chunk.host)
             for program in self._programs(chunk):
                 self._examine(examiner, chunk.host, program, done, found)
+        self._chunks += 1
+        if self._chunks.bit_count() == 1:
+            _settle()
         done.seconds = time.process_time() - began
         return done
 
@@ -101,6 +106,15 @@ class Worker:
         if examined.finding is not None:
             found[examined.finding.rule] += 1
             done.find(examined.finding)
+
+
+def _settle() -> None:
+    """Let no collection look at what there is: it stays, and is a tenth of a small search's time.
+
+    For a worker to call after 1, 2, 4, 8, ... chunks, since it learns ever less that is new.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 # ---- on another process ------------------------------------------------------------------------

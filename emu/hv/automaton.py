@@ -147,7 +147,10 @@ class Automaton:
 
     def chain(self, node: int) -> tuple[Step, ...]:
         """Name the calls and the line in each that a node stands at, outermost first."""
-        return tuple(Step(code.co_qualname, _line(code, at)) for code, at in self._chains[node])
+        return tuple(
+            Step(code.co_qualname, _lines(code).get(at, code.co_firstlineno))
+            for code, at in self._chains[node]
+        )
 
     def start(self, node: int) -> HostCode[None]:
         """Return a fresh generator that stands at a node."""
@@ -270,10 +273,12 @@ def place_key(generator: HostCode[None]) -> Hashable:
 _UNBOUND = object()
 
 
-def _line(code: CodeType, at: int) -> int:
-    """The line of an instruction, by its offset."""
-    lines = (line for first, end, line in code.co_lines() if first <= at < end and line)
-    return next(lines, code.co_firstlineno)
+@cache
+def _lines(code: CodeType) -> dict[int, int]:
+    """The line of each instruction that has one, by its offset."""
+    return {
+        at: line for first, end, line in code.co_lines() if line for at in range(first, end, 2)
+    }
 
 
 def _place(frame: FrameType) -> Place:
