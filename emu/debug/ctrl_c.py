@@ -7,44 +7,29 @@ Python drops one that is raised while a finalizer runs. So it is raised only whe
 from __future__ import annotations
 
 import contextlib
-import signal
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
+
+from emu.sigint import SigintHandler
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from types import FrameType, TracebackType
 
 
 def _never() -> bool:
     return False
 
 
-class CtrlC:
+class CtrlC(SigintHandler):
     """While this is entered, a SIGINT raises KeyboardInterrupt in `waiting`, else it is noted.
 
     asked: one was noted. breaks_in: whether another one, while one is noted, raises at once.
     """
 
     def __init__(self, breaks_in: Callable[[], bool] = _never) -> None:
+        super().__init__()
         self.asked = False
         self._breaks_in = breaks_in
         self._waiting = False
-        self._before: object = None
-
-    def __enter__(self) -> Self:
-        # Outside the main thread, somebody else has the signals.
-        with contextlib.suppress(ValueError):
-            self._before = signal.signal(signal.SIGINT, self._handle)
-        return self
-
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        _error: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
-        if callable(self._before):
-            signal.signal(signal.SIGINT, self._before)
 
     def take(self) -> bool:
         """Whether one was noted; it is not any more."""
@@ -64,7 +49,8 @@ class CtrlC:
         finally:
             self._waiting = False
 
-    def _handle(self, _number: int, _frame: FrameType | None) -> None:
+    def heard(self) -> None:
+        """Note it, or raise KeyboardInterrupt where somebody waits."""
         if self._waiting or (self.asked and self._breaks_in()):
             raise KeyboardInterrupt
         self.asked = True

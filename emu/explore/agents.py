@@ -55,23 +55,31 @@ def _external(kvm: Kvm, vcpu: Vcpu) -> HostCode[None]:
     yield from set_external(vcpu, True)
 
 
+def _stop_all(kvm: Kvm) -> HostCode[None]:
+    for each in kvm.vcpus:
+        yield from signal_stop(each)
+    for each in kvm.vcpus:
+        yield Await(nonzero(each.in_userspace))
+
+
+def _continue_all(kvm: Kvm) -> HostCode[None]:
+    for each in kvm.vcpus:
+        yield from signal_continue(each)
+
+
 def _migrate(kvm: Kvm, vcpu: Vcpu) -> HostCode[None]:
     """Stop every vcpu, take their pending doorbells out as one-regs, put them in, go on.
 
     Registers and memory stay where they are: only what is pending has to be carried over.
     """
-    for each in kvm.vcpus:
-        yield from signal_stop(each)
-    for each in kvm.vcpus:
-        yield Await(nonzero(each.in_userspace))
+    yield from _stop_all(kvm)
     for each in kvm.vcpus:
         yield from get_dpdes(each)
     for each in kvm.vcpus:
         yield from forget_dpdes(each)
     for each in kvm.vcpus:
         yield from set_dpdes(each)
-    for each in kvm.vcpus:
-        yield from signal_continue(each)
+    yield from _continue_all(kvm)
 
 
 def _from_power8(kvm: Kvm, vcpu: Vcpu) -> HostCode[None]:
@@ -79,10 +87,7 @@ def _from_power8(kvm: Kvm, vcpu: Vcpu) -> HostCode[None]:
     if kvm.generation.native_doorbells:
         yield from _migrate(kvm, vcpu)
         return
-    for each in kvm.vcpus:
-        yield from signal_stop(each)
-    for each in kvm.vcpus:
-        yield Await(nonzero(each.in_userspace))
+    yield from _stop_all(kvm)
     for each in kvm.vcpus:
         yield from get_dpdes(each)
         if (yield Read(each.result)):
@@ -91,8 +96,7 @@ def _from_power8(kvm: Kvm, vcpu: Vcpu) -> HostCode[None]:
         yield from forget_dpdes(each)
     for each in kvm.vcpus:
         yield from import_dpdes(each)
-    for each in kvm.vcpus:
-        yield from signal_continue(each)
+    yield from _continue_all(kvm)
 
 
 def _from_power9(kvm: Kvm, vcpu: Vcpu) -> HostCode[None]:
@@ -100,10 +104,7 @@ def _from_power9(kvm: Kvm, vcpu: Vcpu) -> HostCode[None]:
     if not kvm.generation.native_doorbells:
         yield from _migrate(kvm, vcpu)
         return
-    for each in kvm.vcpus:
-        yield from signal_stop(each)
-    for each in kvm.vcpus:
-        yield Await(nonzero(each.in_userspace))
+    yield from _stop_all(kvm)
     for each in kvm.vcpus:
         yield Write(each.result, 0)
         if (yield Check(nonzero(each.vcore.dpdes, 1 << _thread(each)))):
@@ -113,8 +114,7 @@ def _from_power9(kvm: Kvm, vcpu: Vcpu) -> HostCode[None]:
     for each in kvm.vcpus:
         if (yield Read(each.result)):
             yield Or(each.vcore.dpdes, 1 << _thread(each))
-    for each in kvm.vcpus:
-        yield from signal_continue(each)
+    yield from _continue_all(kvm)
 
 
 def _sync(kvm: Kvm, vcpu: Vcpu) -> HostCode[None]:
