@@ -45,7 +45,8 @@ typedef enum {
     EMU_POINT_OPAQUE,          /* anything: never independent of another visible operation */
     EMU_POINT_END,             /* the thread's program ends here: it only takes interrupts */
     EMU_POINT_CLOCK,           /* as EMU_POINT_OWN; reads what counts as time passes */
-    EMU_POINT_HCALL            /* sc 1: what pulls its thread out of the guest may come before it */
+    EMU_POINT_HCALL,           /* sc 1: what pulls its thread out of the guest may come before it */
+    EMU_POINT_MSR              /* mtmsr, mtmsrd: as EMU_POINT_OWN, and likewise */
 } emu_point_kind;
 
 typedef struct {

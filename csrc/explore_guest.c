@@ -79,9 +79,12 @@ int is_point(const emu_search *s, uint32_t actor, const emu_point *p, const emu_
     case EMU_POINT_STORE:
         return (v->msr & MSR_EE && s->handlers) ||
                !own_storage(s, actor, address_of(v, p), p->nbytes, p->kind == EMU_POINT_STORE);
+    case EMU_POINT_MSR:
+    case EMU_POINT_RETURN:
+        /* Whether a doorbell that comes while the thread is pulled out finds MSR[EE] on, others can tell. */
+        return v->msr & MSR_EE || s->e;
     case EMU_POINT_OWN:
     case EMU_POINT_CLOCK:
-    case EMU_POINT_RETURN:
         /* An interrupt that waits for MSR[EE] will go before what pulls the thread out of the guest: that
          * must be able to come while it waits, and make one of two doorbells. */
         return v->msr & MSR_EE || (s->e && pending_of(s, actor_thread(s, actor), v));

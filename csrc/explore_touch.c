@@ -117,6 +117,7 @@ static void guest_foot(const emu_search *s, uint32_t thread, foot *f)
     case EMU_POINT_OWN:
     case EMU_POINT_CLOCK:
     case EMU_POINT_HCALL:
+    case EMU_POINT_MSR:
     case EMU_POINT_RETURN:
     case EMU_POINT_END:
         break;
@@ -205,6 +206,7 @@ static int may_move_alone(const emu_search *s, uint32_t actor, uint64_t reads, u
     case EMU_POINT_PRIVATE:
     case EMU_POINT_OWN:
     case EMU_POINT_CLOCK:
+    case EMU_POINT_MSR:
     case EMU_POINT_RETURN:
         return 1;
     default:

@@ -40,6 +40,7 @@ class PointKind(enum.IntEnum):
     END = 12
     CLOCK = 13
     HCALL = 14
+    MSR = 15
 
 
 STORAGE = frozenset({
@@ -69,10 +70,11 @@ OPAQUE = Point(PointKind.OPAQUE)
 CLOCK = Point(PointKind.CLOCK)
 HCALL = Point(PointKind.HCALL)
 END = Point(PointKind.END)
+MSR = Point(PointKind.MSR)
 
 # Instructions that turn MSR[EE] off or depend on SRR0 and SRR1: an interrupt of the own thread
 # must be able to get in front of them.
-_OWN = frozenset({"sc", "hrfid", "mtmsr", "mtmsrd", "tw", "twi", "td", "tdi", "stop", "nap",
+_OWN = frozenset({"sc", "hrfid", "tw", "twi", "td", "tdi", "stop", "nap",
                   "doze", "sleep", "rvwinkle", "wait"})  # fmt: skip
 
 
@@ -106,6 +108,8 @@ def _classify(variant: Variant, word: int) -> Point:
             return CLOCK if name == "mfspr" and row.name in _CLOCKS else PRIVATE
         case "rfid":
             return Point(PointKind.RETURN)
+        case "mtmsr" | "mtmsrd":
+            return MSR
         case "darn":
             return OPAQUE
         case "sc" if operands["LEV"]:

@@ -308,7 +308,7 @@ PROPERTIES: Final = {
             "With nothing left open, the naive reference has end states that no machine may lack: "
             "messages arrive at once, H_CEDE waits for a reason. A hypervisor that does nothing is "
             "found by this and by nothing else. Left out are programs that set decrementers twice "
-            "or stop a vcpu for ever, and under POWER8's hypervisor those that switch MSR[EE].",
+            "or stop a vcpu for ever.",
             judge=reaches_architecture,
         ),
         Property(

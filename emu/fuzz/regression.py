@@ -38,7 +38,8 @@ def again(case: Case, max_states: int = MAX_STATES) -> Verdict:
         return _searched(healthy, str(error), max_states)
     if done.reproduced:
         return Verdict(True, f"replayed: {done.outcome}")
-    if done.skipped or done.inserted:
+    unfinished = case.at_end and done.scene.search.choices()
+    if done.skipped or done.inserted or unfinished:
         return _searched(healthy, "the schedule is of another version", max_states)
     return Verdict(False, f"replayed, and ended otherwise: {done.outcome}")
 

@@ -68,7 +68,7 @@ def test_every_row_that_accesses_storage_is_a_storage_point_or_opaque():
         ("msgsndp 4", PointKind.SEND, NO_REGISTER, 4, 0, 0),
         ("msgclrp 4", PointKind.CLEAR, NO_REGISTER, NO_REGISTER, 0, 0),
         ("mfspr 4,176", PointKind.DPDES, NO_REGISTER, NO_REGISTER, 0, 0),
-        ("mtmsrd 4,1", PointKind.OWN, NO_REGISTER, NO_REGISTER, 0, 0),
+        ("mtmsrd 4,1", PointKind.MSR, NO_REGISTER, NO_REGISTER, 0, 0),
         ("mtsrr0 4", PointKind.OWN, NO_REGISTER, NO_REGISTER, 0, 0),
         ("mflr 4", PointKind.PRIVATE, NO_REGISTER, NO_REGISTER, 0, 0),
         ("add 3,4,5", PointKind.PRIVATE, NO_REGISTER, NO_REGISTER, 0, 0),

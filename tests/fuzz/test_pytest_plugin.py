@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,10 @@ def test_a_schedule_that_no_longer_fits_is_searched_for_again():
     case = parse_case(LOST_KICK.read_text())
     with switched_on(case.setting.bugs):
         assert regression.again(case).how.startswith("replayed: ")
+        shorter = replace(case, schedule=case.schedule[:-1], trail=case.trail[:-1])
+        verdict = regression.again(shorter)  # as of a version with a step less
+        assert verdict.happens
+        assert "searched every interleaving" in verdict.how
     verdict = regression.again(case)
     assert not verdict.happens
     assert "searched every interleaving" in verdict.how

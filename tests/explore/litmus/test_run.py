@@ -277,3 +277,25 @@ handler doorbell { rfid }
 exists (1:r7=0 /\\ x=1 /\\ taken(1)=1 /\\ pend(1)=0)
 """
     assert judge(run(parse(text), Options(), "power9")).met
+
+
+@pytest.mark.parametrize("algorithm", [Algorithm.DFS, Algorithm.BFS, Algorithm.DPOR])
+@pytest.mark.parametrize("on", ["ee 1", "mtsrr1 r9 ; mtsrr0 r10 ; rfid"])
+def test_a_doorbell_may_come_to_a_pulled_out_thread_before_its_msr_lets_it_in(algorithm, on):
+    """Its sibling can tell: the doorbell is still pending while that is in the guest again."""
+    first, *others = on.split(" ; ")
+    text = f"""PPC pulled
+SMT=2
+EE=0,0
+{{ 0:r9=0x8000000000009000; 0:r10=0x10010; 1:r6=db(0); 1:r8=0; }}
+ P0 | P1 ;
+ {first} | msgsndp r6 ;
+ {others[0] if others else "nop"} | prod 2 ;
+ {others[1] if others else "nop"} | mfspr r8,DPDES ;
+ nop | nop ;
+handler doorbell {{ rfid }}
+exists (1:r8=1 /\\ taken(0)=1)
+"""
+    found = run(parse(text), Options(algorithm=algorithm), "power8")
+    assert found.complete
+    assert judge(found).met
